@@ -168,8 +168,8 @@ func planRepair(a *run.Action, s *cluster.Session, repair *commit.Recovery, lost
 	a.Keep(s, run.Operation{Change: wire.Operation{Action: wire.RepairAction}}, repair.Plan(lost), false)
 }
 
-// resolve resolves the operations in doubt at the managers that answer. decide is what a person has decided about the one
-// that nobody can, or empty.
+// resolve resolves the operations in doubt at the managers that answer. decide is what a person has decided about the
+// one that nobody can, or empty.
 func resolve(a *run.Action, s *cluster.Session, repair *commit.Recovery, decide string) {
 	a.Open(s, wire.RepairAction)
 	var out *commit.Outcome

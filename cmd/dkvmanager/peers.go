@@ -239,7 +239,8 @@ func (p *peers) exchange(ctx context.Context, method, manager, path string, into
 }
 
 // exchangeWith is exchange with the header that says who asks for a state; without it if it is empty.
-func (p *peers) exchangeWith(ctx context.Context, method, manager, path, question string, into any) (from string, err error) {
+func (p *peers) exchangeWith(ctx context.Context, method, manager, path, question string,
+	into any) (from string, err error) {
 	err = p.request(ctx, method, manager, path, question, nil, func(sender string, resp *http.Response) error {
 		from = sender
 		if resp.StatusCode != http.StatusOK {

@@ -58,7 +58,8 @@ func TestPeers_RefuseHostileResponses(t *testing.T) {
 			runtime.ReadMemStats(&before)
 			ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
 			defer cancel()
-			if s, err := newPeers("", slog.New(slog.DiscardHandler), nil, nil).State(ctx, server.URL, "S", wire.StateQuestion{}); err == nil {
+			p := newPeers("", slog.New(slog.DiscardHandler), nil, nil)
+			if s, err := p.State(ctx, server.URL, "S", wire.StateQuestion{}); err == nil {
 				t.Errorf("believed: %.100v", s)
 			}
 			runtime.ReadMemStats(&after)

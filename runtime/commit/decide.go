@@ -17,13 +17,13 @@ type undecided struct {
 	operation   *wire.Operation
 }
 
-// Decide ends an operation that its coordinator may have committed or aborted before it lost writes, and that nobody can
-// decide: all other participants have prepared it. commits is what a person has decided.
+// Decide ends an operation that its coordinator may have committed or aborted before it lost writes, and that nobody
+// can decide: all other participants have prepared it. commits is what a person has decided.
 //
 // First all other participants vote again at a higher epoch, so that a late message of the coordinator from before the
 // loss finds nothing to decide (I1). Then the coordinator asks all of them once more, and its one durable write is the
-// decision (twophase, Heal). Each step can be repeated: after a crash the same call goes on. If nothing needs a person's
-// decision, Decide does what Resolve does.
+// decision (twophase, Heal). Each step can be repeated: after a crash the same call goes on. If nothing needs a
+// person's decision, Decide does what Resolve does.
 func (r *Recovery) Decide(ctx context.Context, commits bool) *Outcome {
 	u := r.findUndecided(r.ask(ctx, r.all(), "POST", wire.ResolvePath(r.Store), nil))
 	if u == nil {
@@ -66,8 +66,8 @@ func (r *Recovery) findUndecided(states map[int]stateReply) *undecided {
 	return nil
 }
 
-// votersOf reads the operation from a manager that has prepared it, with an epoch above every one that a manager has seen,
-// and returns the indexes of the participants other than the coordinator.
+// votersOf reads the operation from a manager that has prepared it, with an epoch above every one that a manager has
+// seen, and returns the indexes of the participants other than the coordinator.
 func (r *Recovery) votersOf(ctx context.Context, u *undecided) (others []int, refused *Outcome) {
 	var requests []Request
 	for _, i := range r.all() {

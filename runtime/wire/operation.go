@@ -236,7 +236,8 @@ type StoreState struct {
 // Doubt is why a suspect manager is not healed.
 type Doubt struct {
 	Why string `json:"why"`
-	// Operation is the id of an operation that only a person can decide, with repair_store{decide}; empty if there is none.
+	// Operation is the id of an operation that only a person can decide, with repair_store{decide}; empty if there is
+	// none.
 	Operation string `json:"change,omitempty"`
 	Action    string `json:"action,omitempty"`
 }
@@ -245,15 +246,15 @@ type Doubt struct {
 type StateQuestion struct {
 	// From is the identity of the manager that asks, URL its address in the list of the store's managers.
 	From, URL string
-	// Holds means that the asker has a configuration, or a prepared operation, that the asked manager coordinates. One that
-	// lost its last write learns from it that it has forgotten the store.
+	// Holds means that the asker has a configuration, or a prepared operation, that the asked manager coordinates. One
+	// that lost its last write learns from it that it has forgotten the store.
 	Holds bool
 	// Deciding is the operation about which the asker, its coordinator, is about to carry out a person's decision.
 	Deciding string
 }
 
-// QuestionHeader is the header of a StateQuestion. It is a header and no parameter, since older managers refuse parameters
-// that they don't know.
+// QuestionHeader is the header of a StateQuestion. It is a header and no parameter, since older managers refuse
+// parameters that they don't know.
 const QuestionHeader = "Dkv-Question"
 
 // Header returns the value of QuestionHeader.
@@ -268,8 +269,8 @@ func (q StateQuestion) Header() string {
 	return values.Encode()
 }
 
-// ReadQuestion reads the value of QuestionHeader. A header that is no question gives the zero value: the question can be
-// answered without it.
+// ReadQuestion reads the value of QuestionHeader. A header that is no question gives the zero value: the question can
+// be answered without it.
 func ReadQuestion(header string) StateQuestion {
 	values, err := url.ParseQuery(header)
 	if err != nil || CheckIdentity(values.Get("from")) != nil {
@@ -289,8 +290,8 @@ const (
 	DecideDrop = "drop"
 )
 
-// HealRequest is the body of HealPath: how a person ends an operation that the suspect coordinator may have committed or
-// aborted. All other participants have voted for it at its epoch.
+// HealRequest is the body of HealPath: how a person ends an operation that the suspect coordinator may have committed
+// or aborted. All other participants have voted for it at its epoch.
 type HealRequest struct {
 	Operation Operation `json:"operation"`
 	Decide    string    `json:"decide" max:"16"`

@@ -7,9 +7,9 @@ import (
 	"testing"
 )
 
-// TestCrash_LostDecision makes the disk of a store's coordinator lose its commit, which nobody has heard of. All others have
-// voted, so only a person can decide: repair_store says so and names the command. A restart changes nothing about that, and
-// other names can be used meanwhile.
+// TestCrash_LostDecision makes the disk of a store's coordinator lose its commit, which nobody has heard of. All others
+// have voted, so only a person can decide: repair_store says so and names the command. A restart changes nothing about
+// that, and other names can be used meanwhile.
 func TestCrash_LostDecision(t *testing.T) {
 	for decide, want := range map[string]outcome{"make": outcomeCommitted, "drop": outcomeAborted} {
 		t.Run(decide, func(t *testing.T) {
@@ -43,8 +43,8 @@ func TestCrash_LostDecision(t *testing.T) {
 	}
 }
 
-// TestCrash_LostCommitOfTheCoordinator makes the disk of a store's coordinator lose a commit that others have followed, and
-// then its vote for another change that nobody else has voted for: it finds both out by itself.
+// TestCrash_LostCommitOfTheCoordinator makes the disk of a store's coordinator lose a commit that others have followed,
+// and then its vote for another change that nobody else has voted for: it finds both out by itself.
 func TestCrash_LostCommitOfTheCoordinator(t *testing.T) {
 	t.Parallel()
 	cl := enter(t)

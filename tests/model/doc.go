@@ -15,9 +15,9 @@
 // construction. A scenario covers I7 (one id, two digests). Managers that were declared lost are exempt from I1 and I5:
 // what only they knew is lost.
 //
-// A coordinator whose disk lost writes heals (healing.go): it asks all managers that may know what it has forgotten. Only
-// manager 0 does that in the scenarios, and its disk fails once. What a person decides then is exempt from I1 towards the
-// runner, and from I4.
+// A coordinator whose disk lost writes heals (healing.go): it asks all managers that may know what it has forgotten.
+// Only manager 0 does that in the scenarios, and its disk fails once. What a person decides then is exempt from I1
+// towards the runner, and from I4.
 //
 // Content is one bit: a manager holds an operation as its runner proposed it, or with a field that was changed in
 // transit. A refusal names the operation and the manager that it is about. In the protocol weakened by

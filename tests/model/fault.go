@@ -32,7 +32,7 @@ func (w *walk) fault(i int) {
 		v.prepared, v.preparedEpoch, v.epoch, v.suspect = 0, 0, v.epoch-1, !w.suspectVotes
 		w.failed(&t, i, label{"its disk loses the vote", i, m.prepared})
 	}
-	if m := w.from.managers[i]; w.losesWrites.has(i) && m.prepared == 0 && m.replacing == 0 && m.fenced == 0 && !m.suspect {
+	if m := w.from.managers[i]; w.losesWrites.has(i) && m.prepared == 0 && m.replacing|m.fenced == 0 && !m.suspect {
 		w.loseEnd(i)
 	}
 	// An older copy of the catalog is restored: any number of writes are lost.

@@ -1,7 +1,7 @@
 package model
 
-// A coordinator whose disk lost writes is suspect: it neither votes nor decides. It heals by asking all managers that may
-// know what it has forgotten. Each answer is read at another moment, so answers are part of the state.
+// A coordinator whose disk lost writes is suspect: it neither votes nor decides. It heals by asking all managers that
+// may know what it has forgotten. Each answer is read at another moment, so answers are part of the state.
 
 // answer is what one manager has told a suspect coordinator, as it was when it answered.
 type answer struct {
@@ -187,8 +187,8 @@ func (w *walk) unknown(s *state, i int) bool {
 	return m.committed == 0 && m.prepared == 0 && w.named(s, i) == 0
 }
 
-// forgetName adds the successor in which manager i votes for a name again that it does not know. That long, every manager
-// that holds something of it has asked. The new epoch is above every earlier one.
+// forgetName adds the successor in which manager i votes for a name again that it does not know. That long, every
+// manager that holds something of it has asked. The new epoch is above every earlier one.
 func (w *walk) forgetName(i int) {
 	if !w.unknown(&w.from, i) {
 		return
@@ -205,8 +205,9 @@ func (w *walk) forgetName(i int) {
 	w.emit(t, label{"votes for unknown names again", i, 0})
 }
 
-// fresh returns an epoch above every one that a suspect coordinator can have voted for. The managers leave a large gap above
-// the highest epoch in the answers, since a vote that only managers outside of the answers have seen may be higher.
+// fresh returns an epoch above every one that a suspect coordinator can have voted for. The managers leave a large gap
+// above the highest epoch in the answers, since a vote that only managers outside of the answers have seen may be
+// higher.
 func (w *walk) fresh(s *state, highest uint8) uint8 {
 	if !w.epochOfAnswers {
 		for j := range managers {
@@ -244,7 +245,8 @@ func (w *walk) healed(t *state, i int, v verdict) bool {
 	return true
 }
 
-// checkReported breaks I1 if the verdict aborts an operation whose coordinator has told its runner that it is committed.
+// checkReported breaks I1 if the verdict aborts an operation whose coordinator has told its runner that it is
+// committed.
 func (w *walk) checkReported(s *state, v verdict) {
 	for o := op(1); o <= runs; o++ {
 		if (v.aborted&^s.overruled)>>o&1 == 1 && s.sent[o-1].has(committed) {
@@ -254,9 +256,9 @@ func (w *walk) checkReported(s *state, v verdict) {
 }
 
 // person adds the successors after steps of the person who decides an operation that nobody can. First every other
-// participant votes again at an epoch above all earlier messages: a commit or an abort of the coordinator from before the
-// loss may still be on its way. Then the coordinator asks all once more and decides: that one write is the decision. While
-// it asks, no survivor promises to ignore it.
+// participant votes again at an epoch above all earlier messages: a commit or an abort of the coordinator from before
+// the loss may still be on its way. Then the coordinator asks all once more and decides: that one write is the
+// decision. While it asks, no survivor promises to ignore it.
 func (w *walk) person(i int, v verdict) {
 	o := v.undecided
 	if w.from.healing.deciding {
@@ -299,9 +301,9 @@ func (w *walk) decided(t *state, i int, v verdict, commits bool) {
 	}
 }
 
-// healAll lets the suspect coordinator ask all managers at once, in a state in which nothing else happens. A person decides
-// what nobody knows, by the given choice, and declares the coordinator lost where it can't heal. It reports whether
-// the choice mattered.
+// healAll lets the suspect coordinator ask all managers at once, in a state in which nothing else happens. A person
+// decides what nobody knows, by the given choice, and declares the coordinator lost where it can't heal. It reports
+// whether the choice mattered.
 func (w *walk) healAll(t *state, silent set, commits bool) (chose bool) {
 	const i = 0
 	if silent.has(i) || !w.heals(t, i) {

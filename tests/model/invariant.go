@@ -39,8 +39,8 @@ func (w *walk) converges() string {
 	return broken
 }
 
-// convergesBy is converges with the choice of the person who decides what nobody knows: to commit it, or to abort it. It
-// reports whether the choice mattered.
+// convergesBy is converges with the choice of the person who decides what nobody knows: to commit it, or to abort it.
+// It reports whether the choice mattered.
 func (w *walk) convergesBy(commits bool) (broken string, chose bool) {
 	quiet := *w
 	t := quiet.from

@@ -96,7 +96,7 @@ type weakness struct {
 	ownRecordOnly               bool // a suspect coordinator asks only the managers that its own record names
 	healsFromSuspect            bool // a suspect coordinator relies on the answers of managers that are suspect too
 	noWait                      bool // a suspect manager votes for names that it does not know without a wait
-	epochOfAnswers              bool // a suspect coordinator continues with the epoch that follows the highest one in the answers
+	epochOfAnswers              bool // a healed coordinator continues with the epoch that follows those in the answers
 	decidesAtOldEpoch           bool // a person's decision is carried out without new votes
 	decidesUnheard              bool // a coordinator that carries out a person's decision may be declared lost meanwhile
 	answersKept                 bool // a suspect coordinator decides by answers older than the lease

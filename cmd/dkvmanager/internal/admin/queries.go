@@ -209,7 +209,8 @@ func (a *API) getState(req *request) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	if p := a.Catalog.Snapshot().Name(req.store).Prepared; content && p != nil && s.Prepared != nil && p.ID == s.Prepared.ID {
+	p := a.Catalog.Snapshot().Name(req.store).Prepared
+	if content && p != nil && s.Prepared != nil && p.ID == s.Prepared.ID {
 		s.Content = &p.Operation
 	}
 	s.Asks = a.Supervisor.Asks(req.store)
@@ -217,8 +218,8 @@ func (a *API) getState(req *request) (any, error) {
 	return s, nil
 }
 
-// asked lets the participant know who asks for a state, if it is a manager. Who says that it holds the store is believed
-// only with a URL that this manager may ask (see mayIntroduce).
+// asked lets the participant know who asks for a state, if it is a manager. Who says that it holds the store is
+// believed only with a URL that this manager may ask (see mayIntroduce).
 func (a *API) asked(req *request) error {
 	q := req.question
 	if q.From == "" || a.Member != nil && req.caller.Role != identity.ManagerRole {

@@ -38,8 +38,8 @@
 //
 // Files: prepare.go (votes and the checks before them), commit.go (decisions and leases), install.go (what a commit
 // changes), recovery.go (participants that are in doubt or behind), replacement.go (a coordinator that is gone for
-// good), suspect.go (a catalog that may lack a vote), healing.go (a coordinator
-// that lost writes), status.go (states for other managers), validate.go.
+// good), suspect.go (a catalog that may lack a vote), healing.go (a coordinator that lost writes), participant.go (with
+// states for other managers), validate.go.
 //
 // States of a store's name, beside its operations:
 //

@@ -15,16 +15,17 @@ import (
 	"dkvrun/runtime/wire"
 )
 
-// A suspect coordinator heals by asking every manager that may know what it has forgotten: all that its own record names,
-// that any answer's configuration or prepared operation names, and that have asked it about the store, until no new one is
-// named. All must answer, none may be suspect itself or replace this coordinator. Then (tests/model, healing.go):
+// A suspect coordinator heals by asking every manager that may know what it has forgotten: all that its own record
+// names, that any answer's configuration or prepared operation names, and that have asked it about the store, until no
+// new one is named. All must answer, none may be suspect itself or replace this coordinator. Then (tests/model,
+// healing.go):
 //
 //  1. The highest committed configuration counts, by epoch, then by revision. If it names this manager as the
 //     coordinator, this manager takes it: only this manager can have decided it, and the others follow it.
-//  2. An operation that all other participants have prepared, and nobody has committed, may have been committed or aborted
-//     by the lost writes. A person decides it (Heal); until then this manager stays suspect.
-//  3. A prepared operation that some participant has not prepared was never committed: a commit needs all votes, and a vote
-//     ends only with the decision, which nobody else has. It is aborted.
+//  2. An operation that all other participants have prepared, and nobody has committed, may have been committed or
+//     aborted by the lost writes. A person decides it (Heal); until then this manager stays suspect.
+//  3. A prepared operation that some participant has not prepared was never committed: a commit needs all votes, and a
+//     vote ends only with the decision, which nobody else has. It is aborted.
 //
 // The answers are given at different moments. That does no harm: a suspect coordinator votes for nothing and decides
 // nothing, so what has changed since an answer can't be a commit of this coordinator.
@@ -60,9 +61,9 @@ type asker struct {
 // Doubtful reports whether this manager may have lost a vote or a decision about a store.
 func (m *Participant) Doubtful(store string) bool { return m.isSuspect(m.Catalog.Snapshot(), store) }
 
-// Asked records a question of another manager about a store. If the asker holds something of the store that this manager
-// coordinates, and this manager does not know of it, the store is marked as suspect, durably, so that it heals. The caller
-// has checked that the URL is the asker's.
+// Asked records a question of another manager about a store. If the asker holds something of the store that this
+// manager coordinates, and this manager does not know of it, the store is marked as suspect, durably, so that it heals.
+// The caller has checked that the URL is the asker's.
 func (m *Participant) Asked(store string, q wire.StateQuestion) error {
 	d := m.Catalog.Snapshot()
 	// A coordinator that carries out what a person decides gives a sign of life: it must not be declared lost meanwhile
@@ -115,8 +116,8 @@ func (m *Participant) question(d *catalog.Data, store string, to wire.Manager) w
 	return q
 }
 
-// suspectName returns the name of a suspect store from its key, with the letters as its managers write it, or "" if this
-// manager does not know it.
+// suspectName returns the name of a suspect store from its key, with the letters as its managers write it, or "" if
+// this manager does not know it.
 func (m *Participant) suspectName(d *catalog.Data, key string) string {
 	if s := d.Named(key); s != nil {
 		return s.Name
@@ -191,7 +192,8 @@ func (m *Participant) answersAbout(ctx context.Context, store, deciding string) 
 	answers := map[string]*wire.StoreState{}
 	var failures []error
 	for {
-		missing := slices.DeleteFunc(m.concerned(d, store, answers), func(w wire.Manager) bool { return answers[w.Identity] != nil })
+		missing := slices.DeleteFunc(m.concerned(d, store, answers),
+			func(w wire.Manager) bool { return answers[w.Identity] != nil })
 		if len(missing) == 0 {
 			return answers, nil
 		}
@@ -289,7 +291,7 @@ func (m *Participant) conclude(d *catalog.Data, store string, answers map[string
 		c := committedIn(there)
 		// A replacement of a coordinator changes neither epoch nor revision: the answers count more than the own record,
 		// and must agree.
-		switch same := c.config != nil && best.config != nil && c.epoch == best.epoch && c.config.Revision == best.config.Revision; {
+		switch same := c.config != nil && best.config != nil && !c.later(best) && !best.later(c); {
 		case c.later(best) || same && i == 0:
 			best = c
 		case same && c.config.Coordinator != best.config.Coordinator:
@@ -397,8 +399,8 @@ type decideFor struct {
 	began     time.Time // when the managers were asked for the answers
 }
 
-// healWith heals a suspect store by the answers of all concerned managers, in one durable update: a crash leaves the store
-// suspect or healed. by is nil unless a person has decided.
+// healWith heals a suspect store by the answers of all concerned managers, in one durable update: a crash leaves the
+// store suspect or healed. by is nil unless a person has decided.
 func (m *Participant) healWith(store string, answers map[string]*wire.StoreState, by *decideFor) error {
 	return m.Catalog.Update(func(d *catalog.Data) error {
 		s := d.Named(store)
@@ -406,7 +408,8 @@ func (m *Participant) healWith(store string, answers map[string]*wire.StoreState
 			return nil
 		}
 		// The record may name other managers than when they were asked.
-		if slices.ContainsFunc(m.concerned(d, store, answers), func(w wire.Manager) bool { return answers[w.Identity] == nil }) {
+		if slices.ContainsFunc(m.concerned(d, store, answers),
+			func(w wire.Manager) bool { return answers[w.Identity] == nil }) {
 			return errNotHealed{"not all managers were asked"}
 		}
 		v, err := m.conclude(d, store, answers)
@@ -421,8 +424,11 @@ func (m *Participant) healWith(store string, answers map[string]*wire.StoreState
 		if c := v.config; c != nil && c.Coordinator != m.self() && c.Coordinator != "" {
 			// It follows that coordinator (recoverSuspect), which may still decide about a vote that was lost here (I4).
 			there := answers[c.Coordinator]
-			if there == nil || there.Prepared != nil || !hasManager(c.Managers, m.self()) {
+			switch member := hasManager(c.Managers, m.self()); {
+			case there == nil || there.Prepared != nil, !member && s != nil:
 				return errNotHealed{"manager " + c.Coordinator + " coordinates the store, and has not given it to this manager"}
+			case !member: // the others have created it without this manager, which keeps no store of the name
+				v.config = nil
 			}
 		}
 		m.takeVerdict(d, store, s, &v)
@@ -525,8 +531,8 @@ func (m *Participant) decideByPerson(d *catalog.Data, v *verdict, by *decideFor)
 
 // Heal asks all managers that may know what this suspect coordinator has forgotten of a store, and carries out what a
 // person has decided about the operation that nobody can decide: one durable write is the commit point. Before, the
-// person's runner has let all other participants vote again at the operation's epoch. If the answers show that it is decided
-// after all, that decision stands. Repeating it changes nothing.
+// person's runner has let all other participants vote again at the operation's epoch. If the answers show that it is
+// decided after all, that decision stands. Repeating it changes nothing.
 func (m *Participant) Heal(ctx context.Context, store string, r wire.HealRequest) (wire.StoreState, error) {
 	if err := validate(&r.Operation); err != nil {
 		return wire.StoreState{}, err
@@ -552,8 +558,8 @@ func (m *Participant) Heal(ctx context.Context, store string, r wire.HealRequest
 	return m.State(store)
 }
 
-// freeNames counts a round of reconcile in which all managers answered or not. After two such rounds have passed without a
-// question about a name that this manager does not know, it votes for such names again.
+// freeNames counts a round of reconcile in which all managers answered or not. After two such rounds have passed
+// without a question about a name that this manager does not know, it votes for such names again.
 func (m *Participant) freeNames(complete bool) error {
 	if !m.Catalog.Snapshot().SuspectNames {
 		return nil

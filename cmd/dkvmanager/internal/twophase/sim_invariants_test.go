@@ -213,8 +213,8 @@ func (s *simulation) converged() {
 	}
 }
 
-// settled checks, 40 s after the faults and all runners have ended, that nothing is prepared any more, unless a person has to
-// decide it, or to repair the store.
+// settled checks, 40 s after the faults and all runners have ended, that nothing is prepared any more, unless a person
+// has to decide it, or to repair the store.
 func (s *simulation) settled() {
 	for _, m := range s.managers {
 		for _, n := range m.disk.read(m.disk.durable).Names {

@@ -80,8 +80,8 @@ func (s *simulation) finishRepairs() {
 	})
 }
 
-// decide does what repair_store{store, decide} does. It calls the decision a person's for every operation that is prepared
-// then, and only one is undecided: for the others the managers must find out what was decided.
+// decide does what repair_store{store, decide} does. It calls the decision a person's for every operation that is
+// prepared then, and only one is undecided: for the others the managers must find out what was decided.
 func (s *simulation) decide(store string) {
 	n, asked := network{s, s.managers}, false
 	r := &runner.Recovery{Transport: n, Clock: n, Store: store, Timeout: time.Second}

@@ -43,8 +43,8 @@ type simulation struct {
 // replaced is the key under which outcomes counts completed coordinator replacements.
 const replaced runner.State = -1
 
-// Keys under which outcomes counts how coordinators that lost writes healed: stores, names without a store, manager that
-// vote for unknown names again, and operations that a person decided.
+// Keys under which outcomes counts how coordinators that lost writes healed: stores, names without a store, managers
+// that vote for unknown names again, and operations that a person decided.
 const (
 	healed runner.State = -iota - 2
 	healedName
@@ -193,7 +193,8 @@ func TestSim_RandomRuns(t *testing.T) {
 	}
 	t.Logf("%d seeds; runners reported: %d committed, %d aborted, %d refused, %d unknown; %d coordinators were replaced; healed: %d stores, %d names, %d managers for all names; a person committed %d and aborted %d", *seedsFlag,
 		outcomes[runner.Committed], outcomes[runner.Aborted], outcomes[runner.Refused], outcomes[runner.Unknown],
-		outcomes[replaced], outcomes[healed], outcomes[healedName], outcomes[freed], outcomes[decidedMake], outcomes[decidedDrop])
+		outcomes[replaced], outcomes[healed], outcomes[healedName], outcomes[freed],
+		outcomes[decidedMake], outcomes[decidedDrop])
 	for _, state := range []runner.State{runner.Committed, runner.Aborted, runner.Refused, runner.Unknown, replaced,
 		healed, healedName, freed, decidedMake, decidedDrop} {
 		if outcomes[state] == 0 {
