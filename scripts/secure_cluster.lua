@@ -21,7 +21,8 @@ local open, plain, problems = {}, {}, {}
 for _, row in ipairs(certificates) do
   if row.tls == "off" and not row.instance then plain[#plain + 1] = row.manager end
   if row.tls == "prefer" and not row.instance then open[#open + 1] = row.manager end
-  if row.problem then problems[#problems + 1] = row.who .. ": " .. row.problem end
+  -- The process of an instance does not answer while it restarts, which is waited for below.
+  if row.problem and not row.instance then problems[#problems + 1] = row.who .. ": " .. row.problem end
 end
 if #plain > 0 then
   stop("Not secured yet: %s. Nothing was changed. Run dkvmanager join ADDRESS TOKEN --tls=prefer … there, with a line of dkvmanager token.",
