@@ -53,7 +53,8 @@ func (l *rotationLoad) client() *http.Client {
 		_, err = state.PeerCertificates[0].Verify(o)
 		return err
 	}
-	return &http.Client{Timeout: 5 * time.Second, Transport: &http.Transport{TLSClientConfig: config, IdleConnTimeout: time.Second}}
+	transport := &http.Transport{TLSClientConfig: config, IdleConnTimeout: time.Second}
+	return &http.Client{Timeout: 5 * time.Second, Transport: transport}
 }
 
 // put writes a key, through one instance after the other.
@@ -95,8 +96,8 @@ func (l *rotationLoad) run(ctx context.Context) {
 	}
 }
 
-// The authority of a cluster is replaced while an application writes: no request of it fails, no write is lost, and what
-// only the old authority vouches for is refused at the end.
+// The authority of a cluster is replaced while an application writes: no request of it fails, no write is lost, and
+// what only the old authority vouches for is refused at the end.
 func TestRotation_UnderLoad(t *testing.T) {
 	t.Parallel()
 	s := newSecuredRun(t)

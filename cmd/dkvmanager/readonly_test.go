@@ -55,6 +55,7 @@ func TestManager_LostCatalogServesReadOnly(t *testing.T) {
 		now := d.pids("OrdersStore")
 		return now["orders-1"] == pids["orders-1"] && now["orders-2"] == pids["orders-2"] && pids["orders-1"] != 0
 	})
+	d.must("GET", wire.HealthPath(), nil, "Alive, read-only")
 	other := orders(1, ip)
 	other.Name = "OtherStore"
 	for _, request := range []struct {

@@ -176,7 +176,17 @@ func (a *API) getCertificates(req *request) (any, error) {
 	return wire.Certificates{Certificates: append([]wire.Certificate{self}, all...)}, nil
 }
 
-func (a *API) getHealth(*request) (any, error) { return success("Alive"), nil }
+// getHealth says that the manager is alive, and in a word whether it is well. Everybody may ask, so it gives no details.
+func (a *API) getHealth(*request) (any, error) {
+	d := a.Catalog.Snapshot()
+	switch {
+	case a.Catalog.ReadOnly() != nil:
+		return success("Alive, read-only"), nil
+	case d.SuspectNames || len(d.SuspectStores) > 0:
+		return success("Alive, degraded: it may have forgotten votes"), nil
+	}
+	return success("Alive"), nil
+}
 
 //go:generate go run ./openapigen ../../../../docs/openapi.yaml openapi.json
 

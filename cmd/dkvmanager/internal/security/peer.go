@@ -80,8 +80,8 @@ func (m *Member) role(peer *identity.Peer) identity.Role {
 	return role
 }
 
-// knownRole returns the role of an accepted peer. A certificate of a manager counts only if the issuer of its own server
-// made it: every server has an issuer for managers, and a stolen one must not speak for others.
+// knownRole returns the role of an accepted peer. A certificate of a manager counts only if the issuer of its own
+// server made it: every server has an issuer for managers, and a stolen one must not speak for others.
 func (m *Member) knownRole(peer *identity.Peer) identity.Role {
 	state := m.State()
 	id := peer.Identity

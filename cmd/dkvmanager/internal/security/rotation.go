@@ -169,7 +169,8 @@ func isRoot(c *x509.Certificate, cluster string) bool {
 func (r Rotation) follow(given string) error {
 	state := r.of.State()
 	have := r.of.ring().roots
-	if slices.EqualFunc(have, state.Authorities(), func(c *x509.Certificate, h access.Hash) bool { return hashOf(c) == h }) {
+	same := func(c *x509.Certificate, h access.Hash) bool { return hashOf(c) == h }
+	if slices.EqualFunc(have, state.Authorities(), same) {
 		return nil
 	}
 	var sent []*x509.Certificate

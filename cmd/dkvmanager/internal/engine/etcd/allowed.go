@@ -215,8 +215,8 @@ func (g guard) allow(ctx context.Context, method string, req any) error {
 	return status.Error(codes.PermissionDenied, g.refusal(method))
 }
 
-// callerOf returns who calls, and by which certificate or bearer token if the manager is secured. The error says why the
-// client may use nothing.
+// callerOf returns who calls, and by which certificate or bearer token if the manager is secured. The error says why
+// the client may use nothing.
 func (g guard) callerOf(ctx context.Context) (caller, identity.Caller, error) {
 	if isLocal(ctx) {
 		return local, identity.Caller{}, nil

@@ -169,8 +169,8 @@ func (s *secureListener) oldClients() []string {
 }
 
 // reportKeys makes the report tell what the instance trusts and who uses its ports with certificates of an authority
-// that is being replaced. Peers is nil for a gateway. It is called before etcd reads the authorities, so that it doesn't
-// tell of one that etcd has not read.
+// that is being replaced. Peers is nil for a gateway. It is called before etcd reads the authorities, so that it does
+// not tell of one that etcd has not read.
 func reportKeys(report *engine.Report, keys *instancekeys.Keys, port *portServer, peers *peerServer) error {
 	if keys == nil {
 		return nil
