@@ -53,6 +53,7 @@ var layout = []string{
 	"cmd/dkvmanager/internal/failpoint",
 	"cmd/dkvmanager/internal/audit",
 	"cmd/dkvmanager/internal/pki",
+	"cmd/dkvmanager/internal/external",
 	"cmd/dkvmanager/internal/instancekeys",
 	"cmd/dkvmanager/internal/security",
 	"cmd/dkvmanager/internal/security/securitytest",

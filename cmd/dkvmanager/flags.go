@@ -15,6 +15,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"dkvrun/cmd/dkvmanager/internal/audit"
+	"dkvrun/cmd/dkvmanager/internal/external"
 	"dkvrun/cmd/dkvmanager/internal/hostid"
 	"dkvrun/cmd/dkvmanager/internal/security"
 	"dkvrun/runtime/wire"
@@ -31,7 +32,9 @@ type options struct {
 	auditLog       audit.Destination
 	tls            wire.TLSMode // of a secured manager; empty if it was not given
 	insecure       bool         // the manager need not be secured, although other machines can reach it
-	arguments      []string     // what is neither a flag nor a flag's value
+	external       external.Files
+	source         *external.Source // of these files; nil for none, and until the manager's keys are open
+	arguments      []string         // what is neither a flag nor a flag's value
 	origins        origins
 	shown          map[string]string // the values of all flags, by flag, as on a command line
 }
@@ -128,6 +131,11 @@ func parseOptions(set *flag.FlagSet, args []string) (*options, error) {
 	lifeline := set.Int("lifeline", -1, "")
 	netFaultFD := set.Int("switchboard", -1, "")
 	ephemeral := set.Bool("ephemeral", false, "")
+	var files external.Files
+	set.StringVar(&files.Certificate, "tls-cert", "", "")
+	set.StringVar(&files.Key, "tls-key", "", "")
+	set.StringVar(&files.CA, "tls-ca", "", "")
+	set.StringVar(&files.Identities, "tls-identities", "", "")
 	arguments, from, err := parseSettings(set, args)
 	if err != nil {
 		return nil, err
@@ -135,13 +143,16 @@ func parseOptions(set *flag.FlagSet, args []string) (*options, error) {
 	if *dataDir == "" {
 		return nil, errors.New("--data-dir DIR is missing: name the folder for the catalog and the stores' data")
 	}
+	if err := files.Check(); err != nil {
+		return nil, err
+	}
 	for _, name := range alsoKnownAs {
 		if err := wire.CheckHost(name); err != nil {
 			return nil, fmt.Errorf("--also-known-as: a name %w", err)
 		}
 	}
 	o := &options{dataDir: *dataDir, alsoKnownAs: alsoKnownAs, insecure: *insecure, tls: mode, ephemeral: *ephemeral,
-		arguments: arguments, origins: from, shown: map[string]string{}}
+		external: files, arguments: arguments, origins: from, shown: map[string]string{}}
 	set.VisitAll(func(f *flag.Flag) { o.shown[f.Name] = f.Value.String() })
 	o.shown["also-known-as"], o.shown["tls"] = strings.Join(alsoKnownAs, ","), string(cmp.Or(mode, wire.TLSRequire))
 	if o.auditLog, err = audit.ParseDestination(*auditLog); err != nil {

@@ -191,6 +191,7 @@ func askToJoin(
 	var badTime *identity.Error
 	conn := tls.Client(raw, &tls.Config{
 		MinVersion:         tls.VersionTLS13,
+		ServerName:         identity.ServerName,
 		InsecureSkipVerify: true, // VerifyConnection checks the chain
 		VerifyConnection: func(state tls.ConnectionState) error {
 			err := checkServer(state.PeerCertificates, root)

@@ -112,6 +112,13 @@ Flags:
   --config FILE       the configuration file (default /etc/dkvmanager.toml, if it is there); it sets flags by
                       name, for example data_dir = "/var/lib/dkv". Environment variables such as
                       DKVMANAGER_DATA_DIR are stronger, the command line is strongest
+  --tls-cert FILE, --tls-key FILE
+                      a certificate of your own authority, which a secured manager and its instances show to
+                      people and applications; managers and instances show each other the cluster's
+  --tls-ca FILE, --tls-identities FILE
+                      the authority of client certificates that are accepted as well, and whom they stand
+                      for, by line: KIND:VALUE -> URI ROLE, where KIND is subject, dns, email or uri
+                      All four files are read again when they change.
   -h, --help          show this text
 
 check-config shows the settings with which a manager would start, and where each comes from.

@@ -23,6 +23,7 @@ import (
 	"dkvrun/cmd/dkvmanager/internal/audit"
 	"dkvrun/cmd/dkvmanager/internal/catalog"
 	"dkvrun/cmd/dkvmanager/internal/engine/etcd"
+	"dkvrun/cmd/dkvmanager/internal/external"
 	"dkvrun/cmd/dkvmanager/internal/hostid"
 	"dkvrun/cmd/dkvmanager/internal/security"
 	"dkvrun/cmd/dkvmanager/internal/supervisor"
@@ -235,12 +236,23 @@ func openSecurity(o *options, cat *catalog.Catalog) (*security.Member, error) {
 	case !secured && o.tls != "":
 		return nil, fmt.Errorf("--tls %s is for secured managers, and that of %s is not one: dkvmanager init makes a cluster, "+
 			"dkvmanager join makes the manager a member; without it the manager takes plain connections alone", o.tls, o.dataDir)
+	case !secured && o.external.Given():
+		return nil, fmt.Errorf("--tls-cert, --tls-key, --tls-ca and --tls-identities are for a secured manager, and that of %s is not secured: "+
+			"dkvmanager init or join makes it a member of a cluster", o.dataDir)
 	case !secured:
 		return nil, nil
 	}
 	m, err := security.Open(cat.Dir(), cat.Identity(), o.hosts(), time.Now)
 	if err != nil {
 		return nil, err
+	}
+	if o.external.Given() {
+		source, err := external.Open(o.external, m.Identity().Cluster, time.Now)
+		if err != nil {
+			return nil, errors.Join(err, m.Close())
+		}
+		m.UseExternal(source)
+		o.source = source
 	}
 	m.Serve(cmp.Or(o.tls, wire.TLSRequire))
 	return m, m.SetURL(o.url())

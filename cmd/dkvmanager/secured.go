@@ -25,6 +25,15 @@ func runMember(ctx context.Context, m *security.Member, cat *catalog.Catalog, o 
 	go (&controller{m, pulls, changes, log, cat.Snapshot}).serve(ctx, commands)
 	go pulls.run(ctx)
 	go keepCertificate(ctx, m, log)
+	if o.source != nil {
+		go o.source.Follow(ctx, func(err error) {
+			if err != nil {
+				log.Error("the changed files can't be used, and what they said before stays in use", "why", err)
+				return
+			}
+			log.Info("the files of --tls-cert, --tls-key, --tls-ca and --tls-identities were read again")
+		})
+	}
 	return nil
 }
 

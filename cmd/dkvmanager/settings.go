@@ -35,6 +35,11 @@ type settings struct {
 	Insecure    *bool    `toml:"insecure"`
 	TLS         *string  `toml:"tls"`
 	AuditLog    *string  `toml:"audit_log"`
+
+	TLSCert       *string `toml:"tls_cert"`
+	TLSKey        *string `toml:"tls_key"`
+	TLSCA         *string `toml:"tls_ca"`
+	TLSIdentities *string `toml:"tls_identities"`
 }
 
 // key returns the name of a flag in the configuration file, and variable its environment variable.

@@ -25,6 +25,9 @@ func (s *Source) Secure(e fanout.Endpoint, raw net.Conn) (fanout.Secure, error) 
 	switch {
 	case len(all) > 0:
 		h := &handshake{endpoint: e, source: s, credentials: all, failed: err}
+		if all[0].external != nil {
+			return h.connectExternal(raw)
+		}
 		return h.connect(raw)
 	case err != nil:
 		return fanout.Secure{}, &fanout.SecurityError{Class: codeUnusableCredential, Message: err.Error(), Cause: err}
@@ -49,6 +52,7 @@ func (h *handshake) connect(raw net.Conn) (fanout.Secure, error) {
 	conn := tls.Client(raw, &tls.Config{
 		MinVersion: tls.VersionTLS13,
 		NextProtos: protocols,
+		ServerName: identity.ServerName,
 		// VerifyConnection checks the chain instead: a manager is known by its identity, not by its address. It runs
 		// before the client's certificate is sent.
 		InsecureSkipVerify: true,

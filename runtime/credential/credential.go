@@ -61,10 +61,11 @@ func Folder(getenv func(string) string) string {
 // credential is a usable credential.
 type credential struct {
 	*identity.Bundle
-	path  string
-	shown *tls.Certificate // nil with a token
-	who   string           // for people
-	as    string           // for programs
+	path     string
+	shown    *tls.Certificate // nil with a token, and with external
+	external *external        // nil for a credential of a cluster
+	who      string           // for people
+	as       string           // for programs
 }
 
 // exists reports whether there is a credential, without reading it: a file is named, or the folder has one, if only one
@@ -111,6 +112,14 @@ func (s *Source) load() ([]*credential, error) {
 	path := cmp.Or(s.File, s.TokenFile)
 	if path == "" {
 		return s.loadFolder()
+	}
+	if s.File != "" {
+		switch c, err := readExternal(path); {
+		case err != nil:
+			return nil, err
+		case c != nil:
+			return []*credential{c}, nil
+		}
 	}
 	b, err := identity.Load(path)
 	if err != nil {

@@ -11,6 +11,9 @@ type Server struct {
 	// Certificate returns the certificate to show. It is called for each connection, so that a renewed one is used
 	// without a restart. See Bundle.TLS.
 	Certificate func() (*tls.Certificate, error)
+	// External returns the certificate of another authority, to show to clients that do not ask for ServerName; or nil,
+	// which shows them Certificate. It is called for each connection, and may be nil.
+	External func() *tls.Certificate
 	// Policy returns which clients are accepted. It is called for each connection.
 	Policy func() *Policy
 	// RequireClient refuses clients without an accepted certificate in the handshake. They learn nothing but that the
@@ -32,17 +35,24 @@ func (s Server) Config() *tls.Config {
 		NextProtos:             s.Protocols,
 		SessionTicketsDisabled: true,
 	}
-	base.GetConfigForClient = func(*tls.ClientHelloInfo) (*tls.Config, error) { return s.connection() }
+	base.GetConfigForClient = func(hello *tls.ClientHelloInfo) (*tls.Config, error) {
+		return s.connection(hello.ServerName)
+	}
 	// Checkers of configurations want a certificate here; each connection gets its own configuration.
 	base.GetCertificate = func(*tls.ClientHelloInfo) (*tls.Certificate, error) { return s.Certificate() }
 	return base
 }
 
-// connection returns the configuration of one connection.
-func (s Server) connection() (*tls.Config, error) {
+// connection returns the configuration of one connection of a client that asks for a name.
+func (s Server) connection(name string) (*tls.Config, error) {
 	certificate, err := s.Certificate()
 	if err != nil {
 		return nil, err
+	}
+	if s.External != nil && name != ServerName {
+		if c := s.External(); c != nil {
+			certificate = c
+		}
 	}
 	policy := s.Policy()
 	out := &tls.Config{
@@ -55,6 +65,11 @@ func (s Server) connection() (*tls.Config, error) {
 	}
 	for _, c := range policy.Roots {
 		out.ClientCAs.AddCert(c)
+	}
+	if policy.External != nil {
+		for _, c := range policy.External.Roots {
+			out.ClientCAs.AddCert(c)
+		}
 	}
 	if s.RequireClient {
 		// RequireAnyClientCert leaves the check to VerifyConnection, whose errors tell more.
@@ -87,10 +102,11 @@ type Client struct {
 }
 
 // Config returns the client's configuration: TLS 1.3 only, and no session is resumed. The server is judged by its
-// identity and not by its address, so ServerName isn't needed.
+// identity and not by its address.
 func (c Client) Config() *tls.Config {
 	return &tls.Config{
 		MinVersion: tls.VersionTLS13,
+		ServerName: ServerName,
 		NextProtos: c.Protocols,
 		// VerifyConnection checks the chain instead; crypto/tls would compare the server's address as well.
 		InsecureSkipVerify: true,

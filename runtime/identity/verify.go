@@ -36,6 +36,8 @@ type Policy struct {
 	// Revoked reports whether the certificate with a serial number is revoked. It is called with all certificates below
 	// the root. Nil revokes none.
 	Revoked func(serial *big.Int) bool
+	// External says which clients of another authority are accepted; nil for none.
+	External *External
 }
 
 // Peer is an accepted peer.
@@ -43,6 +45,7 @@ type Peer struct {
 	Identity Identity
 	path     []*x509.Certificate // from the leaf to a trusted root
 	chain    []*x509.Certificate // as the peer sent it
+	external bool                // the root is not one of the cluster: see Policy.External
 }
 
 // Verify checks a chain as a peer sent it, the leaf first, with roots as the only trusted authorities, and returns the
@@ -64,6 +67,9 @@ func (p *Policy) Admit(chain []*x509.Certificate) (*Peer, error) {
 		return nil, &Error{Problem: NoCertificate}
 	}
 	leaf := chain[0]
+	if p.External != nil && !claimsIdentity(leaf) {
+		return p.admitExternal(chain)
+	}
 	id, err := p.claim(leaf)
 	if err != nil {
 		return nil, err
@@ -124,6 +130,9 @@ func (p *Policy) IsOld(peer *Peer) bool {
 // message of a stream; only if the root is trusted no longer does it look for another one that vouches for the chain.
 // The error is an *Error.
 func (p *Policy) Recheck(peer *Peer) error {
+	if peer.external {
+		return p.recheckExternal(peer)
+	}
 	if _, err := p.claim(peer.path[0]); err != nil {
 		return err
 	}

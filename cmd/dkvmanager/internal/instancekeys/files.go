@@ -24,6 +24,7 @@ import (
 	"strings"
 	"time"
 
+	"dkvrun/cmd/dkvmanager/internal/external"
 	"dkvrun/cmd/dkvmanager/internal/pki"
 	"dkvrun/runtime/access"
 	"dkvrun/runtime/durable"
@@ -48,6 +49,8 @@ type portAccess struct {
 	Topology Topology          `json:"topology"`
 	// Plain means that the client port takes plain connections as well: whoever makes one may do what an application may.
 	Plain bool `json:"plain,omitempty"`
+	// External has the certificates of an organisation's own authority; nil for none.
+	External *external.Content `json:"external,omitempty"`
 }
 
 // grant is the role of a user or an application.
@@ -68,10 +71,13 @@ type bearer struct {
 }
 
 // portAccessOf returns what a state of the access log says about the ports of a store.
-func portAccessOf(state *access.State, roots []*x509.Certificate, store string, topology Topology) portAccess {
+func portAccessOf(
+	state *access.State, roots []*x509.Certificate, own *external.Content, store string, topology Topology,
+) portAccess {
 	out := portAccess{
 		Cluster: state.Cluster, Roots: string(identity.EncodeRoots(roots)),
 		Managers: map[string]string{}, Grants: []grant{}, Revoked: revoked(state), Topology: topology,
+		External: own.ForStore(store),
 	}
 	for name, m := range state.Members {
 		out.Managers[name] = m.Issuer
@@ -132,8 +138,8 @@ func (a portAccess) state() (*access.State, error) {
 
 // WriteAccess writes AccessFile and RootsFile to an instance's folder, unless they are there and say the same already.
 // With plain, the client port takes plain connections as well. A topology that is older than that of the file, and nil,
-// leave the one that is there.
-func WriteAccess(folder string, state *access.State, roots []*x509.Certificate, store string,
+// leave the one that is there. Own are the certificates of an organisation's own authority, or nil.
+func WriteAccess(folder string, state *access.State, roots []*x509.Certificate, own *external.Content, store string,
 	plain bool, topology *Topology) error {
 	path := filepath.Join(folder, AccessFile)
 	old, err := os.ReadFile(path)
@@ -142,7 +148,7 @@ func WriteAccess(folder string, state *access.State, roots []*x509.Certificate, 
 	}
 	var was portAccess
 	_ = json.Unmarshal(old, &was) // a file that can't be read is replaced
-	content := portAccessOf(state, roots, store, was.Topology.replacedBy(topology))
+	content := portAccessOf(state, roots, own, store, was.Topology.replacedBy(topology))
 	content.Plain = plain
 	text, err := json.MarshalIndent(content, "", "  ")
 	if err != nil {

@@ -41,7 +41,7 @@ func TestPortAccess_State(t *testing.T) {
 		}
 	}
 	topology := Topology{Creation: "op", Managers: []string{"m-1"}, Instances: map[string]Place{"orders-1": {Manager: "m-1"}}}
-	text, err := json.Marshal(portAccessOf(log.State(), nil, "Orders", topology))
+	text, err := json.Marshal(portAccessOf(log.State(), nil, nil, "Orders", topology))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -34,6 +34,7 @@ type Keys struct {
 type content struct {
 	bundle *identity.Bundle
 	server *tls.Certificate
+	shown  *tls.Certificate // of an organisation's own authority; nil for none
 	policy *identity.Policy
 	state  *access.State
 	// topology says which servers make the certificates of the store's instances.
@@ -157,8 +158,14 @@ func (k *Keys) load() error {
 	if a.Cluster != id.Cluster {
 		return fmt.Errorf("%s is about cluster %.80q, the certificate is one of cluster %s", path, a.Cluster, id.Cluster)
 	}
-	c.server, c.plain = c.bundle.TLS(true), a.Plain
-	c.policy = &identity.Policy{Roots: roots, Cluster: a.Cluster, Now: k.now, Revoked: c.state.IsRevoked}
+	own, err := a.External.Use()
+	if err != nil {
+		return fmt.Errorf("%s: %w", path, err)
+	}
+	c.server, c.shown, c.plain = c.bundle.TLS(true), own.Shown, a.Plain
+	c.policy = &identity.Policy{
+		Roots: roots, Cluster: a.Cluster, Now: k.now, Revoked: c.state.IsRevoked, External: own.Policy,
+	}
 	k.content.Store(c)
 	k.read = found
 	return nil
@@ -200,6 +207,7 @@ func (k *Keys) IsOld(peer *identity.Peer) bool { return k.content.Load().policy.
 func (k *Keys) Server() *tls.Config {
 	return identity.Server{
 		Certificate: func() (*tls.Certificate, error) { return k.content.Load().server, nil },
+		External:    func() *tls.Certificate { return k.content.Load().shown },
 		Policy:      func() *identity.Policy { return k.content.Load().policy },
 		Protocols:   []string{"http/1.1", "h2"},
 	}.Config()
@@ -251,7 +259,7 @@ func (k *Keys) IsExcluded(instance string) bool {
 
 func instancesOnly(p *identity.Policy) *identity.Policy {
 	out := *p
-	out.Kinds = []identity.Kind{identity.Instance}
+	out.Kinds, out.External = []identity.Kind{identity.Instance}, nil
 	return &out
 }
 
@@ -318,6 +326,9 @@ func (k *Keys) caller(c *content, peer *identity.Peer) (identity.Caller, error) 
 		if _, is := c.state.Members[id.Name]; is && !c.state.IsIssuerOf(id.Name, peer.Issuer()) {
 			return identity.Caller{}, otherServer(id, id.Name)
 		}
+	}
+	if role, external := c.policy.Granted(peer); external {
+		return identity.Caller{Identity: id, Role: role}, nil
 	}
 	role := c.state.Role(id, peer.Serial(), access.Hash(peer.Key()), k.now())
 	if role == identity.NoRole {

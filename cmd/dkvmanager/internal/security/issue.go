@@ -176,5 +176,5 @@ func (m *Member) WriteInstance(folder string, leaf pki.Leaf, topology *instancek
 	if err := instancekeys.WriteCertificate(folder, m.ring().issuer, leaf, now); err != nil {
 		return err
 	}
-	return instancekeys.WriteAccess(folder, m.State(), m.Policy().Roots, leaf.Identity.Store, m.TakesPlain(), topology)
+	return instancekeys.WriteAccess(folder, m.State(), m.Policy().Roots, m.External(), leaf.Identity.Store, m.TakesPlain(), topology)
 }

@@ -25,6 +25,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"dkvrun/cmd/dkvmanager/internal/external"
 	"dkvrun/cmd/dkvmanager/internal/pki"
 	"dkvrun/runtime/access"
 	"dkvrun/runtime/identity"
@@ -56,6 +57,7 @@ type Member struct {
 	renewing sync.Mutex                      // is held while keys are replaced
 	keyring  atomic.Pointer[keyring]         // never changed, but replaced as a whole
 	bundle   atomic.Pointer[identity.Bundle] // the manager's certificate
+	external *external.Source                // the certificates of an organisation's own authority; nil for none
 	opened   time.Time
 	heard    atomic.Int64  // when another member last told its access log, in seconds; 0 if none has
 	strange  chan struct{} // see Strangers
@@ -209,7 +211,23 @@ func (m *Member) Policy(kinds ...identity.Kind) *identity.Policy {
 	roots := slices.DeleteFunc(slices.Clone(m.ring().roots), func(c *x509.Certificate) bool {
 		return state.Roots[access.Hash(identity.HashKey(c))] == nil
 	})
-	return &identity.Policy{Roots: roots, Cluster: m.self.Cluster, Kinds: kinds, Now: m.now, Revoked: state.IsRevoked}
+	p := &identity.Policy{Roots: roots, Cluster: m.self.Cluster, Kinds: kinds, Now: m.now, Revoked: state.IsRevoked}
+	if m.external != nil && len(kinds) == 0 {
+		p.External = m.external.Use().Policy
+	}
+	return p
+}
+
+// UseExternal makes the manager show and accept the certificates of an organisation's own authority. It must be called
+// before the manager serves.
+func (m *Member) UseExternal(s *external.Source) { m.external = s }
+
+// External returns the certificates of an organisation's own authority as they are now, or nil.
+func (m *Member) External() *external.Content {
+	if m.external == nil {
+		return nil
+	}
+	return m.external.Content()
 }
 
 // State returns what the access log says now.

@@ -21,6 +21,12 @@ var http1 = []string{"http/1.1"}
 func (m *Member) Server() *tls.Config {
 	return identity.Server{
 		Certificate: m.Certificate, Policy: func() *identity.Policy { return m.Policy() }, Protocols: http1,
+		External: func() *tls.Certificate {
+			if m.external == nil {
+				return nil
+			}
+			return m.external.Use().Shown
+		},
 	}.Config()
 }
 
@@ -58,8 +64,12 @@ func (m *Member) Admit(chain []*x509.Certificate) (*identity.Peer, error) {
 // Caller returns who a client is that Admit has accepted before, and its role now. The error says why it is accepted no
 // longer: it has expired, is revoked, or its authority is trusted no longer.
 func (m *Member) Caller(peer *identity.Peer) (identity.Caller, error) {
-	if err := m.Policy().Recheck(peer); err != nil {
+	policy := m.Policy()
+	if err := policy.Recheck(peer); err != nil {
 		return identity.Caller{}, err
+	}
+	if role, external := policy.Granted(peer); external {
+		return identity.Caller{Identity: peer.Identity, Role: role}, nil
 	}
 	return identity.Caller{Identity: peer.Identity, Role: m.role(peer)}, nil
 }

@@ -32,6 +32,9 @@ func (m *Member) Warnings() []string {
 	if c := m.ring().issuer.Chain[0]; pki.Warn(c, now) {
 		out = append(out, fmt.Sprintf("this server's issuer ends at %s: dkvmanager join --again gets another one", stamp(c.NotAfter)))
 	}
+	if m.external != nil {
+		out = append(out, m.external.Warnings()...)
+	}
 	if _, err := m.holding(); err != nil && (m.ring().authority != nil || m.State().Holder == m.self.Name) {
 		out = append(out, err.Error())
 	}

@@ -15,6 +15,7 @@ import (
 
 	"dkvrun/cmd/dkvmanager/internal/catalog"
 	"dkvrun/cmd/dkvmanager/internal/engine"
+	"dkvrun/cmd/dkvmanager/internal/external"
 	"dkvrun/cmd/dkvmanager/internal/instancekeys"
 	"dkvrun/cmd/dkvmanager/internal/pki"
 	"dkvrun/cmd/dkvmanager/internal/security"
@@ -68,8 +69,9 @@ func (k *instanceKeys) notify() {
 	}
 }
 
-// follow keeps the keys in the instances' folders current until ctx is done: after each change of the access log and of
-// a store's topology, and when a certificate is due for renewal.
+// follow keeps the keys in the instances' folders current until ctx is done: after each change of the access log, of
+// the certificates of an organisation's own authority and of a store's topology, and when a certificate is due for
+// renewal.
 func (k *instanceKeys) follow(ctx context.Context, folders func() []string) {
 	if k == nil {
 		return
@@ -78,14 +80,16 @@ func (k *instanceKeys) follow(ctx context.Context, folders func() []string) {
 	defer tick.Stop()
 	var last *access.State
 	var shown *identity.Bundle // the manager's certificate changes with its issuer and the authorities
+	var organisation *external.Content
 	var stores map[string]*instancekeys.Topology
 	var done time.Time
 	for {
 		state, now := k.member.State(), k.topologies()
-		own := k.member.Bundle()
-		if state != last || own != shown || !reflect.DeepEqual(now, stores) || time.Since(done) >= renewEvery {
+		own, others := k.member.Bundle(), k.member.External()
+		if state != last || own != shown || others != organisation || !reflect.DeepEqual(now, stores) ||
+			time.Since(done) >= renewEvery {
 			if k.update(folders()) {
-				last, shown, stores, done = state, own, now, time.Now()
+				last, shown, organisation, stores, done = state, own, others, now, time.Now()
 			}
 		}
 		select {

@@ -178,7 +178,7 @@ func (a *authority) write(store []*instance, topology *instancekeys.Topology) {
 			err = instancekeys.WriteCertificate(in.folder, a.issuer, in.leaf(), time.Now())
 		}
 		if err == nil {
-			err = instancekeys.WriteAccess(in.folder, a.log.State(), a.issuer.Roots, in.spec.Store, false, topology)
+			err = instancekeys.WriteAccess(in.folder, a.log.State(), a.issuer.Roots, nil, in.spec.Store, false, topology)
 		}
 		if err != nil {
 			a.t.Fatal(err)
