@@ -38,8 +38,8 @@ func NewExternal(name string) (*External, error) {
 	return &External{root, key}, err
 }
 
-// IssueExternal makes a certificate of an authority as a template says, of which the serial number, and by default the times, are chosen here.
-// It returns the certificate and its key as PEM.
+// IssueExternal makes a certificate of an authority as a template says, of which the serial number, and by default the
+// times, are chosen here. It returns the certificate and its key as PEM.
 func IssueExternal(x *External, t x509.Certificate) (certificate, key []byte, err error) {
 	private, err := ecdsa.GenerateKey(elliptic.P384(), rand.Reader)
 	if err != nil {

@@ -176,7 +176,8 @@ func (a *API) getCertificates(req *request) (any, error) {
 	return wire.Certificates{Certificates: append([]wire.Certificate{self}, all...)}, nil
 }
 
-// getHealth says that the manager is alive, and in a word whether it is well. Everybody may ask, so it gives no details.
+// getHealth says that the manager is alive, and in a word whether it is well. Everybody may ask, so it gives no
+// details.
 func (a *API) getHealth(*request) (any, error) {
 	d := a.Catalog.Snapshot()
 	switch {

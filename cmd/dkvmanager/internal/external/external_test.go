@@ -73,7 +73,9 @@ func TestFiles_Refusals(t *testing.T) {
 	other, _ := f.server("db2", nil)
 	expired, expiredKey := f.server("old", func(c *x509.Certificate) { c.NotAfter = time.Now().Add(-time.Minute) })
 	early, earlyKey := f.server("early", func(c *x509.Certificate) { c.NotBefore = time.Now().Add(time.Hour) })
-	client, clientKey := f.server("client", func(c *x509.Certificate) { c.ExtKeyUsage = []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth} })
+	client, clientKey := f.server("client", func(c *x509.Certificate) {
+		c.ExtKeyUsage = []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth}
+	})
 	authority, authorityKey := f.server("ca", func(c *x509.Certificate) { c.IsCA, c.BasicConstraintsValid = true, true })
 	ca, people := f.write("ca.pem", f.root()), f.write("people", []byte("dns:ci.example.org -> dkv://user.prod/ci operator\n"))
 	cut := f.write("cut.crt", must(os.ReadFile(cert))[:200])

@@ -176,5 +176,6 @@ func (m *Member) WriteInstance(folder string, leaf pki.Leaf, topology *instancek
 	if err := instancekeys.WriteCertificate(folder, m.ring().issuer, leaf, now); err != nil {
 		return err
 	}
-	return instancekeys.WriteAccess(folder, m.State(), m.Policy().Roots, m.External(), leaf.Identity.Store, m.TakesPlain(), topology)
+	roots, store := m.Policy().Roots, leaf.Identity.Store
+	return instancekeys.WriteAccess(folder, m.State(), roots, m.External(), store, m.TakesPlain(), topology)
 }
