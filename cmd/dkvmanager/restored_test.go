@@ -196,7 +196,7 @@ func TestManager_StraysAreNamedAndEnded(t *testing.T) {
 	strays(1, "the catalog knows OrdersStore/orders-1", "--end", "OrdersStore/orders-1", "--anyway")
 	d.end(syscall.SIGKILL)
 	restore(t, dir, older)
-	d = startDaemon(t, ip, dir)
+	startDaemon(t, ip, dir)
 	line := func(name string) string {
 		return fmt.Sprintf("OrdersStore/%s  %d", name, pids[name])
 	}

@@ -106,7 +106,7 @@ func parseLine(line, cluster string) (mapping, error) {
 	case kind != subject && kind != dns && kind != email && kind != uri:
 		return c, fmt.Errorf("has the unknown kind of name %.40q: want subject, dns, email or uri", kind)
 	case value == "" || strings.TrimSpace(value) != value:
-		return c, fmt.Errorf("has no name after %s:", kind)
+		return c, fmt.Errorf("has nothing after the colon of %s", kind)
 	case kind == uri && strings.HasPrefix(value, "dkv://"):
 		return c, fmt.Errorf("names %.80q, which only certificates of the cluster's own authority may have", value)
 	}
