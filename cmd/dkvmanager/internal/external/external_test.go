@@ -132,7 +132,7 @@ func TestIdentities_Lines(t *testing.T) {
 		"# a comment": "",
 		"ci.example.org -> dkv://user.prod/ci operator": `unknown kind of name "ci.example.org"`,
 		"cn:ci -> dkv://user.prod/ci operator":          `unknown kind of name "cn"`,
-		"dns: -> dkv://user.prod/ci operator":           "has no name after dns:",
+		"dns: -> dkv://user.prod/ci operator":           "has nothing after the colon of dns",
 		"dns:a dkv://user.prod/ci operator":             "want KIND:VALUE -> URI ROLE",
 		"dns:a -> dkv://user.prod/ci operator -> x":     "want KIND:VALUE -> URI ROLE",
 		"dns:a ->":                                           "want KIND:VALUE -> URI ROLE",
