@@ -417,7 +417,7 @@ func TestSecured_Commands(t *testing.T) {
 		{[]string{"credential", "--data-dir", dir, "--name", "ci", "--role", "viewer", "--out", taken}, 1, "taken.pem exists"},
 		{[]string{"revoke", "--data-dir", dir}, 2, "want revoke NAME"},
 		{[]string{"revoke", "--data-dir", dir, "nobody"}, 1, "there is no user nobody of cluster prod: there is "},
-		{[]string{"pki", "--data-dir", dir}, 2, "want pki status, pki settle, pki export or pki import"},
+		{[]string{"pki", "--data-dir", dir}, 2, "want pki status, pki rotate, pki settle, pki export or pki import"},
 		{[]string{"pki", "settle", "--data-dir", dir}, 2, "want pki settle BRANCH"},
 		{[]string{"pki", "settle", "--data-dir", dir, "1a2b3c4d"}, 1, "the access log has no branch"},
 		{[]string{"pki", "status", "--data-dir", plain}, 1, "is not secured"},

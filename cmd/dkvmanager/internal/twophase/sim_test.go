@@ -228,7 +228,7 @@ func TestSim_FindsWeaknesses(t *testing.T) {
 		{"a vote is answered before it is on the disk", weakness{voteBeforeSync: true}, "reported as committed"},
 		{"any vote expires", weakness{expireAnywhere: true}, "I1: "},
 		{"the base is not checked", weakness{noBase: true}, "I6: "},
-		{"a manager trusts a catalog that it fell back to", weakness{trustDisk: true}, "I5: "},
+		{"a manager trusts a catalog that it fell back to", weakness{trustDisk: true}, "I1: "},
 		{"silence of the coordinator counts as abort", weakness{believeSilence: true}, "reported as aborted"},
 		{"a vote counts whatever its content", weakness{anyContent: true}, "I7: "},
 	} {
