@@ -50,8 +50,8 @@ type Options struct {
 	Failpoint func(place string) error
 }
 
-// TempSuffix ends the name of the temporary file, which a crash may leave behind. The next Replace
-// overwrites it.
+// TempSuffix ends the name of the temporary file, which a crash may leave behind. The next Replace removes it, whatever
+// it is, and makes a new one.
 const TempSuffix = ".tmp"
 
 // Replace makes data the content of the file at path, durably. The error is an *Error.
@@ -87,7 +87,11 @@ func MakeFolder(path string, mode fs.FileMode) error {
 
 // writeSynced writes a new file and syncs it. If that fails, it returns the step that failed and the error.
 func writeSynced(path string, data []byte, o Options) (Step, error) {
-	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, o.Mode)
+	// What is there is of a crash, or somebody else has put it into a shared folder: a link, or a file of his own.
+	if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return StepWrite, err
+	}
+	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, o.Mode)
 	if err != nil {
 		return StepWrite, err
 	}

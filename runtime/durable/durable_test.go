@@ -177,3 +177,38 @@ func TestDurable_MakeFolder(t *testing.T) {
 		t.Errorf("below a file: %v", err)
 	}
 }
+
+// In a shared folder somebody else may have put something in the place of the temporary file: a link to a file that is
+// to be overwritten, or a file that he can read.
+func TestReplace_NeitherFollowsNorKeepsWhatIsThere(t *testing.T) {
+	dir := t.TempDir()
+	path, other := filepath.Join(dir, "key.pem"), filepath.Join(dir, "other")
+	if err := os.WriteFile(other, []byte("kept"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	for name, put := range map[string]func(temp string) error{
+		"symbolic link": func(temp string) error { return os.Symlink(other, temp) },
+		"hard link":     func(temp string) error { return os.Link(other, temp) },
+		"open file":     func(temp string) error { return os.WriteFile(temp, []byte("longer than the secret"), 0o666) },
+		"dangling link": func(temp string) error { return os.Symlink(filepath.Join(dir, "made"), temp) },
+	} {
+		if err := put(path + TempSuffix); err != nil {
+			t.Fatal(err)
+		}
+		if err := Replace(path, []byte("secret"), Options{Mode: 0o600}); err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+		info, err := os.Lstat(path)
+		if err != nil || info.Mode() != 0o600 {
+			t.Errorf("%s: %v, %v", name, info, err)
+		}
+		for file, want := range map[string]string{other: "kept", path: "secret"} {
+			if text, err := os.ReadFile(file); err != nil || string(text) != want {
+				t.Errorf("%s: %s has %q, %v", name, file, text, err)
+			}
+		}
+	}
+	if _, err := os.Stat(filepath.Join(dir, "made")); err == nil {
+		t.Error("a file was made at the end of a link")
+	}
+}

@@ -268,10 +268,6 @@ func (b *Bundle) Save(path string) error {
 	if err != nil {
 		return fmt.Errorf("the credential %w", err)
 	}
-	// A temporary file that a crash left could have another mode.
-	if err := os.Remove(path + durable.TempSuffix); err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return err
-	}
 	return durable.Replace(path, text, durable.Options{Mode: 0o600})
 }
 
