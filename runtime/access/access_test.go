@@ -212,6 +212,48 @@ func TestLog_Tokens(t *testing.T) {
 	refuse(Entry{Kind: Member, Subject: uri(identity.Manager, "m-2"), Serial: "a2"}, "issuer that is revoked")
 }
 
+// A server that is revoked, or whose place another key has taken, has its old key and perhaps the token. Neither lets it
+// in again, nor anybody else.
+func TestLog_TokensOfARevokedServer(t *testing.T) {
+	member := func(name, serial string, token, key byte) Entry {
+		return Entry{Kind: Member, Subject: uri(identity.Manager, name), Serial: serial, Of: Hash{token}, Joining: Hash{key}}
+	}
+	for name, revoke := range map[string]Entry{
+		"manager": {Kind: Revoke, Subject: uri(identity.Manager, "m-1")},
+		"issuer":  {Kind: Revoke, Serial: "a1"},
+	} {
+		c := newCluster()
+		c.mustAdd(Entry{Kind: Token, Of: Hash{1}, Count: 5, Expires: now.Add(time.Hour)},
+			Entry{Kind: Token, Of: Hash{2}, Count: 5, Expires: now.Add(time.Hour)},
+			member("m-1", "a1", 1, 9), member("m-2", "a2", 2, 8))
+		before := c.State()
+		c.mustAdd(revoke)
+		for _, e := range []Entry{member("m-1", "b1", 1, 9), member("m-3", "b1", 1, 7)} {
+			if err := c.add(c.root, e); err == nil || !strings.Contains(err.Error(), "the token was revoked") {
+				t.Errorf("%s: %s joins again: %v", name, e.Subject, err)
+			}
+		}
+		c.mustAdd(member("m-2", "b2", 2, 8), member("m-4", "a4", 2, 6)) // the other token goes on
+		if before.Tokens[Hash{1}].Count != 5 {
+			t.Errorf("%s: a state that was given away has changed", name)
+		}
+	}
+	c := newCluster()
+	c.mustAdd(Entry{Kind: Token, Of: Hash{1}, Count: 3, Expires: now.Add(time.Hour)}, member("m-1", "a1", 1, 9),
+		Entry{Kind: Token, Of: Hash{2}, Count: 3, Expires: now.Add(time.Hour), Subject: uri(identity.Manager, "m-1")})
+	before := c.State()
+	c.mustAdd(member("m-1", "b1", 2, 8), member("m-1", "b2", 2, 8)) // the lost server is replaced; the answer was lost
+	for _, e := range []Entry{member("m-1", "c1", 1, 9), member("m-3", "c1", 1, 9), member("m-3", "c1", 1, 7)} {
+		if err := c.add(c.root, e); err == nil || !strings.Contains(err.Error(), "the token was revoked") {
+			t.Errorf("%s joins with the token of the replaced server: %v", e.Subject, err)
+		}
+	}
+	c.mustAdd(member("m-1", "d1", 2, 7)) // the token for it, once more
+	if tk := c.State().Tokens[Hash{2}]; len(tk.Uses) != 1 || tk.Count != 2 || len(before.Tokens[Hash{1}].Uses) != 1 {
+		t.Errorf("got the token %+v, and before the other one %+v", tk, before.Tokens[Hash{1}])
+	}
+}
+
 // The server of the first member holds the authority, until the authority says that another one does.
 func TestLog_Holder(t *testing.T) {
 	c := newCluster()

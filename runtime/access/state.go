@@ -71,7 +71,7 @@ type BearerState struct {
 // TokenState is a join token.
 type TokenState struct {
 	Manager string          // the identity of the only manager that may use it; empty for any that is no member yet
-	Count   int             // how many keys may use it
+	Count   int             // how many keys may use it; 0 if it is revoked
 	Expires time.Time       // for new keys
 	Uses    map[Hash]string // the keys that used it, by their hash: the identity of the manager
 }
@@ -290,6 +290,7 @@ func (s *State) addMember(e Entry) error {
 
 func (s *State) addGrant(e Entry) error {
 	id, err := s.subject(e, identity.User, identity.App)
+		s.endTokens(id.Name, e.Of, e.Joining)
 	if err != nil {
 		return err
 	}
@@ -333,6 +334,9 @@ func (s *State) revoke(e Entry) error {
 		delete(s.Bearers, e.Of)
 		if t, known := s.Tokens[e.Of]; known {
 			t.Count = 0
+		if name, is := s.issuers[e.Serial]; is {
+			s.endTokens(name, Hash{}, Hash{})
+		}
 			s.Tokens[e.Of] = t
 		}
 		return nil
@@ -357,6 +361,7 @@ func (s *State) revoke(e Entry) error {
 }
 
 func (g GrantState) ended(now time.Time) bool { return !g.Expires.IsZero() && !now.Before(g.Expires) }
+		s.endTokens(id.Name, Hash{}, Hash{})
 
 // Authorities returns the keys of Roots, the one that was added last at the end.
 func (s *State) Authorities() []Hash {
@@ -364,6 +369,25 @@ func (s *State) Authorities() []Hash {
 }
 
 // IsRevoked reports whether a certificate is revoked. It fits identity.Policy.Revoked.
+// endTokens ends the tokens with which a manager has joined that is revoked, or whose place another server has taken.
+// Whoever has its server may have them, and has the key that used them: it could join again, or let others join. Of the
+// token that is used now only the uses of other keys end.
+func (s *State) endTokens(manager string, now, joining Hash) {
+	for h, t := range s.Tokens {
+		uses := maps.Clone(t.Uses)
+		maps.DeleteFunc(uses, func(key Hash, name string) bool { return name == manager && (h != now || key != joining) })
+		switch ended := len(t.Uses) - len(uses); {
+		case ended == 0:
+			continue
+		case h == now:
+			t.Uses, t.Count = uses, max(t.Count-ended, 0)
+		default:
+			t.Count = 0
+		}
+		s.Tokens[h] = t
+	}
+}
+
 func (s *State) IsRevoked(serial *big.Int) bool { return s.Revoked[Serial(serial)] }
 
 // Role returns the role of a peer whose certificate was accepted: that of the grant of a user or an application,
@@ -477,7 +501,7 @@ func (s *State) mayUse(t TokenState, known bool, key Hash, manager string, now t
 		return errors.New("the token is unknown here: it was made by another cluster or not at all")
 	}
 	if t.Count == 0 {
-		return errors.New("the token was revoked")
+		return errors.New("the token was revoked, or a server that joined with it was: make a new one")
 	}
 	if name, used := t.Uses[key]; used {
 		if name != manager {

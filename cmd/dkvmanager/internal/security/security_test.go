@@ -520,3 +520,34 @@ func TestMember_TwoHolders(t *testing.T) {
 		}
 	}
 }
+
+// A revoked server sends the request with which it joined once more: its key and its token may be all that a thief has.
+func TestMember_RevokedServerStaysOut(t *testing.T) {
+	c := newClock()
+	first := create(t, c)
+	request := func(name string, token access.JoinToken) wire.Join {
+		return must(must(BeginJoin(t.TempDir(), name, token, false)).Request("https://10.0.0.12:7801"))
+	}
+	old := request("m-2", must(first.Token(10, time.Hour, "")))
+	must(first.Join(old))
+	// Another server takes its place: the earlier one doesn't get it back.
+	again := request("m-2", must(first.Token(1, time.Hour, "m-2")))
+	must(first.Join(again))
+	must(first.Join(again)) // the answer was lost
+	issuer := first.State().Members["m-2"].Issuer
+	var refused *TokenError
+	if _, err := first.Join(old); !errors.As(err, &refused) || first.State().Members["m-2"].Issuer != issuer {
+		t.Errorf("the earlier server takes its place again: %v", err)
+	}
+	must(first.Revoke("dkv://manager.prod/m-2"))
+	number := first.State().Number
+	for name, r := range map[string]wire.Join{"earlier": old, "revoked": again} {
+		if _, err := first.Join(r); !errors.As(err, &refused) {
+			t.Errorf("the %s server joins again: %v", name, err)
+		}
+	}
+	if s := first.State(); s.Number != number || len(s.Members) != 1 {
+		t.Errorf("the members are %v", s.Members)
+	}
+	must(first.Join(request("m-2", must(first.Token(1, time.Hour, ""))))) // with a new token it does
+}
