@@ -96,8 +96,8 @@ func execute(m *security.Member, r controlRequest, survey surveyor) (string, err
 		text, err := b.Encode()
 		return string(text), err
 	case "settle":
-		f, err := m.Settle(r.Name)
-		return fmt.Sprintf("branch %s counts nothing any more, from line %d on\n", r.Name, f.Number), err
+		number, err := m.Settle(r.Name)
+		return fmt.Sprintf("branch %s counts nothing any more, from line %d on\n", r.Name, number), err
 	case "import":
 		return importKey(m, r.Key)
 	case "rotate":

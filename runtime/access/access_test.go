@@ -797,14 +797,23 @@ func TestFork_RevokedAdmin(t *testing.T) {
 			t.Errorf("the grants %v hold, with %d forks at %d", s.Grants, len(s.Forks), s.Number)
 		}
 	}
-	// The authority goes on from its own branch, which is shorter, settles the other one, and wins.
-	own := must(Read(a.other[0].lines(1, maxBytes), []Hash{hashOf(a.root)}))
-	honest := &cluster{own, a.root, a.admin, a.app}
-	honest.mustAdd(Entry{Kind: Settle, Of: a.State().Forks[0].Ours})
-	exchange(t, a, honest)
+	f := a.State().Forks[0]
+	if f.By != "the authority" || f.OursBy != uri(identity.User, "root") {
+		t.Errorf("the fork is described as %+v", f)
+	}
+	for _, wrong := range []Hash{{}, {1}} {
+		if err := a.Settle(wrong, a.root, now); err == nil {
+			t.Errorf("%s is settled", wrong)
+		}
+	}
+	if err := a.Settle(f.Ours, a.admin, now); err == nil {
+		t.Error("the revoked admin settles the fork")
+	}
+	// The authority settles the side that the log follows: the shorter one takes its place, at other managers as well.
+	must(0, a.Settle(f.Ours, a.root, now))
 	exchange(t, a, b)
-	for _, c := range []*cluster{a, b, honest} {
-		if s := c.State(); s.Head != honest.State().Head || len(s.Forks) != 0 || len(s.Grants) != 0 || s.Number != 4 {
+	for _, c := range []*cluster{a, b} {
+		if s := c.State(); s.Head != a.State().Head || len(s.Forks) != 0 || len(s.Grants) != 0 || s.Number != 4 {
 			t.Errorf("got line %d, the forks %v, the grants %v", s.Number, s.Forks, s.Grants)
 		}
 	}

@@ -2,6 +2,7 @@ package access
 
 import (
 	"bytes"
+	"crypto/ecdsa"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -186,6 +187,13 @@ func (f *File) Add(prepare func(*Log) (Entry, error), now time.Time) (Entry, err
 		return Entry{}, err
 	}
 	return e, f.change(func(l *Log) error { return l.Append(e, now) })
+}
+
+// Settle ends a fork: see Log.Settle.
+func (f *File) Settle(of Hash, key *ecdsa.PrivateKey, now time.Time) error {
+	f.lock.Lock()
+	defer f.lock.Unlock()
+	return f.change(func(l *Log) error { return l.Settle(of, key, now) })
 }
 
 // Append appends a line that somebody else has prepared, and returns it: see Log.Append.

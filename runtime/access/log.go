@@ -42,6 +42,8 @@ type Fork struct {
 	Ours   Hash  // the hash of that line in the log; zero if the log ends before it
 	Lines  int64 // of the branch, from that line on
 	Signer Hash  // who signed that line in the branch
+	// By and OursBy describe who signed these lines, for people: the authority, or the URI of an admin.
+	By, OursBy string
 }
 
 // LineError is a line that isn't accepted.
@@ -328,13 +330,33 @@ func (l *Log) update() {
 	for _, o := range l.other {
 		n := l.main.shared(o)
 		fork := Fork{Number: int64(n) + 1, Theirs: o.hashes[n], Lines: int64(len(o.entries) - n),
-			Signer: o.entries[n].Signer}
+			Signer: o.entries[n].Signer, By: o.state.describeSigner(o.entries[n].Signer)}
 		if n < len(l.main.hashes) {
-			fork.Ours = l.main.hashes[n]
+			fork.Ours, fork.OursBy = l.main.hashes[n], l.main.state.describeSigner(l.main.entries[n].Signer)
 		}
 		l.state.Forks = append(l.state.Forks, fork)
 		l.state.restrict(o.state)
 	}
+}
+
+// Settle ends a fork with a line that the authority's key signs: the lines of one side count nothing from the one on
+// whose hash is given. It is Fork.Theirs, or Fork.Ours: then the branch takes the place of the log. A longer branch wins
+// until then, and whoever has caused the fork may have made his the longer one.
+func (l *Log) Settle(of Hash, key *ecdsa.PrivateKey, now time.Time) error {
+	i := slices.IndexFunc(l.state.Forks, func(f Fork) bool { return of != Hash{} && (f.Theirs == of || f.Ours == of) })
+	if i < 0 {
+		return errors.New("the access log has no branch with this line")
+	}
+	onto := l.main
+	if l.state.Forks[i].Ours == of {
+		onto = l.other[i] // Forks has the order of other
+	}
+	e, err := (&Log{main: onto}).Prepare(Entry{Kind: Settle, Of: of}, key, now)
+	if err != nil {
+		return err
+	}
+	_, err = l.merge([]Entry{e})
+	return err
 }
 
 // Head is the last line of a branch. Managers tell each other theirs.

@@ -159,6 +159,14 @@ func (s *State) signer(e Entry) (*ecdsa.PublicKey, error) {
 	return nil, fmt.Errorf("is signed by the admin %s: lines of the kind %s are signed by the authority", uri, e.Kind)
 }
 
+// describeSigner describes whose key signed a line, as far as the state still tells.
+func (s *State) describeSigner(key Hash) string {
+	if s.Roots[key] != nil {
+		return "the authority"
+	}
+	return cmp.Or(s.signers[key], "a key that has no access any more")
+}
+
 // change changes the state as a line says.
 func (s *State) change(e Entry, trusted bool) error {
 	switch e.Kind {
@@ -282,6 +290,7 @@ func (s *State) addMember(e Entry) error {
 	if old, was := s.Members[id.Name]; was && old.Issuer != e.Serial {
 		s.Revoked[old.Issuer] = true // the server was lost, or has new keys
 		delete(s.issuers, old.Issuer)
+		s.endTokens(id.Name, e.Of, e.Joining)
 	}
 	s.Members[id.Name], s.issuers[e.Serial] = MemberState{e.Serial, e.Time}, id.Name
 	s.Holder = cmp.Or(s.Holder, id.Name)
@@ -290,7 +299,6 @@ func (s *State) addMember(e Entry) error {
 
 func (s *State) addGrant(e Entry) error {
 	id, err := s.subject(e, identity.User, identity.App)
-		s.endTokens(id.Name, e.Of, e.Joining)
 	if err != nil {
 		return err
 	}
@@ -326,6 +334,9 @@ func (s *State) revoke(e Entry) error {
 	switch {
 	case e.Serial != "":
 		s.Revoked[e.Serial] = true
+		if name, is := s.issuers[e.Serial]; is {
+			s.endTokens(name, Hash{}, Hash{})
+		}
 		return nil
 	case e.Of != Hash{}:
 		if !s.tokens[e.Of] {
@@ -334,9 +345,6 @@ func (s *State) revoke(e Entry) error {
 		delete(s.Bearers, e.Of)
 		if t, known := s.Tokens[e.Of]; known {
 			t.Count = 0
-		if name, is := s.issuers[e.Serial]; is {
-			s.endTokens(name, Hash{}, Hash{})
-		}
 			s.Tokens[e.Of] = t
 		}
 		return nil
@@ -353,6 +361,7 @@ func (s *State) revoke(e Entry) error {
 		s.Revoked[m.Issuer] = true
 		delete(s.Members, id.Name)
 		delete(s.issuers, m.Issuer)
+		s.endTokens(id.Name, Hash{}, Hash{})
 		return nil
 	}
 	s.removeGrant(e.Subject, "")
@@ -360,15 +369,6 @@ func (s *State) revoke(e Entry) error {
 	return nil
 }
 
-func (g GrantState) ended(now time.Time) bool { return !g.Expires.IsZero() && !now.Before(g.Expires) }
-		s.endTokens(id.Name, Hash{}, Hash{})
-
-// Authorities returns the keys of Roots, the one that was added last at the end.
-func (s *State) Authorities() []Hash {
-	return slices.SortedFunc(maps.Keys(s.Roots), func(a, b Hash) int { return cmp.Compare(s.Added[a], s.Added[b]) })
-}
-
-// IsRevoked reports whether a certificate is revoked. It fits identity.Policy.Revoked.
 // endTokens ends the tokens with which a manager has joined that is revoked, or whose place another server has taken.
 // Whoever has its server may have them, and has the key that used them: it could join again, or let others join. Of the
 // token that is used now only the uses of other keys end.
@@ -388,6 +388,14 @@ func (s *State) endTokens(manager string, now, joining Hash) {
 	}
 }
 
+func (g GrantState) ended(now time.Time) bool { return !g.Expires.IsZero() && !now.Before(g.Expires) }
+
+// Authorities returns the keys of Roots, the one that was added last at the end.
+func (s *State) Authorities() []Hash {
+	return slices.SortedFunc(maps.Keys(s.Roots), func(a, b Hash) int { return cmp.Compare(s.Added[a], s.Added[b]) })
+}
+
+// IsRevoked reports whether a certificate is revoked. It fits identity.Policy.Revoked.
 func (s *State) IsRevoked(serial *big.Int) bool { return s.Revoked[Serial(serial)] }
 
 // Role returns the role of a peer whose certificate was accepted: that of the grant of a user or an application,

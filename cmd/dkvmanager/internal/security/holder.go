@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"slices"
 	"strings"
 	"time"
 
@@ -120,25 +121,37 @@ func (m *Member) Import(b *identity.Bundle) (earlier identity.Identity, moved bo
 // minBranch is the number of digits by which a branch of the access log is named at least.
 const minBranch = 8
 
-// Settle ends a fork of the access log: the lines of a branch, named by the first digits of the hash of its first line,
-// as Status shows them, count nothing from now on.
-func (m *Member) Settle(branch string) (access.Fork, error) {
-	var found []access.Fork
+// Settle ends a fork of the access log: the lines of one side, named by the first digits of the hash of its first line,
+// as Status shows them, count nothing from now on. It may be the side that counts more lines, which the log follows
+// until then. It returns the number of that line.
+func (m *Member) Settle(side string) (int64, error) {
+	found := map[access.Hash]int64{}
 	var known []string
 	for _, f := range m.State().Forks {
-		known = append(known, f.Theirs.String()[:minBranch])
-		if strings.HasPrefix(f.Theirs.String(), branch) {
-			found = append(found, f)
+		for _, h := range []access.Hash{f.Theirs, f.Ours} {
+			if name := h.String()[:minBranch]; h != (access.Hash{}) && !slices.Contains(known, name) {
+				known = append(known, name)
+			}
+			if h != (access.Hash{}) && strings.HasPrefix(h.String(), side) {
+				found[h] = f.Number
+			}
 		}
 	}
 	switch {
 	case len(known) == 0:
-		return access.Fork{}, errors.New("the access log has no branch")
-	case len(branch) < minBranch || len(found) != 1:
-		return access.Fork{}, fmt.Errorf("%.80q names no branch of the access log, or more than one: there is %s",
-			branch, strings.Join(known, ", "))
+		return 0, errors.New("the access log has no branch")
+	case len(side) < minBranch || len(found) != 1:
+		return 0, fmt.Errorf("%.80q names no branch of the access log, or more than one: there is %s",
+			side, strings.Join(known, ", "))
 	}
-	return found[0], m.sign(access.Entry{Kind: access.Settle, Of: found[0].Theirs})
+	authority, err := m.holding()
+	if err != nil {
+		return 0, err
+	}
+	for h, number := range found {
+		return number, m.log.Settle(h, authority.Key, m.now())
+	}
+	return 0, nil // found has one
 }
 
 // mayTakeOver reports whether this server knows as much of the access log as it can.

@@ -2,6 +2,7 @@ package security
 
 import (
 	"crypto/tls"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"os"
@@ -510,8 +511,8 @@ func TestMember_TwoHolders(t *testing.T) {
 			t.Errorf("settle %q: %v", wrong, err)
 		}
 	}
-	if f, err := second.Settle(branch); err != nil || f.Lines != 1 {
-		t.Errorf("settle: %+v, %v", f, err)
+	if number, err := second.Settle(branch); err != nil || number != 6 {
+		t.Errorf("settle: line %d, %v", number, err)
 	}
 	must(0, first.Pull(second.Access(), second.Lines))
 	for _, m := range []*Member{first, second} {
@@ -550,4 +551,53 @@ func TestMember_RevokedServerStaysOut(t *testing.T) {
 		t.Errorf("the members are %v", s.Members)
 	}
 	must(first.Join(request("m-2", must(first.Token(1, time.Hour, ""))))) // with a new token it does
+}
+
+// An admin whose key was stolen is revoked at one manager while it signs lines at another one, so many that its branch
+// is the longer one and the log follows it. The authority ends that side, and with it what the thief has granted.
+func TestMember_SettlesTheSideThatTheLogFollows(t *testing.T) {
+	c := newClock()
+	first := create(t, c)
+	dir := t.TempDir()
+	must(0, join(dir, "m-2", first, must(first.Token(1, time.Hour, "")), false))
+	second := open(t, dir, "m-2", c)
+	stolen := must(first.Credential("eve", identity.Admin, time.Hour))
+	must(0, second.Pull(first.Access(), first.Lines))
+	must(first.Revoke("eve"))
+	for n := range 20 {
+		own := must(access.Read([]byte(second.log.First()), keyHashes(second.ring().roots)))
+		line := must(own.Prepare(access.Entry{Kind: access.Bearer, Subject: fmt.Sprintf("dkv://user.prod/evil-%d", n), Role: identity.Admin,
+			Of: access.Hash{byte(n + 1)}, Expires: c.now.Add(time.Hour)}, stolen.Key, c.now))
+		must(second.Append(string(must(json.Marshal(line)))))
+	}
+	both := func() {
+		t.Helper()
+		must(0, first.Pull(second.Access(), second.Lines))
+		must(0, second.Pull(first.Access(), first.Lines))
+	}
+	both()
+	for _, m := range []*Member{first, second} {
+		s := m.State()
+		if len(s.Forks) != 1 || len(s.Bearers) != 0 || s.Grants["dkv://user.prod/eve"].Role != identity.NoRole {
+			t.Fatalf("%s: forks %v, tokens %v, grants %v", m.self.Name, s.Forks, s.Bearers, s.Grants)
+		}
+		if got := m.Status(); !strings.Contains(got, "the first signed by the authority)") ||
+			!strings.Contains(got, "(20 lines, the first signed by dkv://user.prod/eve)") {
+			t.Errorf("the status of %s: %s", m.self.Name, got)
+		}
+	}
+	thief := first.State().Forks[0].Ours.String()[:minBranch]
+	if _, err := second.Settle(thief); !errors.Is(err, ErrNoAuthority) {
+		t.Errorf("a server without the authority settles: %v", err)
+	}
+	must(first.Settle(thief))
+	both()
+	must(0, second.Close())
+	for _, m := range []*Member{first, open(t, dir, "m-2", c)} {
+		s := m.State()
+		if len(s.Forks) != 0 || len(s.Bearers) != 0 || s.Grants["dkv://user.prod/eve"].Role != identity.NoRole ||
+			s.Grants["dkv://user.prod/ann"].Role != identity.Admin {
+			t.Errorf("%s after it is settled: forks %v, tokens %v, grants %v", m.self.Name, s.Forks, s.Bearers, s.Grants)
+		}
+	}
 }

@@ -132,8 +132,12 @@ func (m *Member) Status() string {
 		row("access", "stale since "+stamp(since)+": no other manager answers, and what was revoked since is not known here")
 	}
 	for _, f := range state.Forks {
-		row("fork", fmt.Sprintf("branch %s of the access log differs from line %d on (%d lines): only what both allow is allowed, "+
-			"until dkvmanager pki settle ends the branch", f.Theirs.String()[:minBranch], f.Number, f.Lines))
+		row("fork", fmt.Sprintf("branch %s of the access log differs from line %d on (%d lines, the first signed by %s): only what both allow is allowed, "+
+			"until dkvmanager pki settle ends the branch", f.Theirs.String()[:minBranch], f.Number, f.Lines, f.By))
+		if f.Ours != (access.Hash{}) {
+			row("", fmt.Sprintf("or settle ends the lines that the log has in its place: branch %s (%d lines, the first signed by %s)",
+				f.Ours.String()[:minBranch], state.Number-f.Number+1, f.OursBy))
+		}
 	}
 	if why := m.Excluded(); why != "" {
 		row("excluded", why)
