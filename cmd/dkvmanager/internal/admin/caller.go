@@ -56,7 +56,7 @@ func authorize(
 
 // tlsOnly lists the actions of a secured manager that none takes over a plain connection.
 var tlsOnly = map[string]bool{
-	"Join": true, "GetAccess": true, "AppendAccess": true, "GetAccessState": true, "MakeCertificate": true,
+	"Join": true, "GetIssuer": true, "GetAccess": true, "AppendAccess": true, "GetAccessState": true, "MakeCertificate": true,
 }
 
 // authorizePlain refuses a request over a plain connection if the manager takes none, if the request is about the
@@ -64,8 +64,11 @@ var tlsOnly = map[string]bool{
 func authorizePlain(s *security.Member, log *slog.Logger, r *http.Request, route *route) error {
 	tokens, revoked := r.Header.Values("Authorization"), 0
 	for _, authorization := range tokens {
-		token, _ := strings.CutPrefix(authorization, bearerScheme)
-		known, err := s.Burn(token)
+		fields := strings.Fields(authorization) // whatever the scheme: others may have read it
+		if len(fields) == 0 {
+			continue
+		}
+		known, err := s.Burn(fields[len(fields)-1])
 		if err != nil {
 			log.Error("a bearer token came without TLS, and can't be revoked durably", "client", r.RemoteAddr, "error", err)
 			return err

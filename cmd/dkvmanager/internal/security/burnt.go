@@ -93,8 +93,12 @@ func (b *burnt) add(token string, state *access.State) (bool, error) {
 	if burnt && !b.unsaved {
 		return true, nil
 	}
-	// Of tokens that the access log has no longer, which are revoked, nothing need be kept.
-	tokens := slices.DeleteFunc(slices.Clone(b.tokens), func(old string) bool { return !is(old) })
+	// Of tokens that the access log has no longer, which are revoked, nothing need be kept. What it has not because of a
+	// branch may come back.
+	tokens := slices.Clone(b.tokens)
+	if len(state.Forks) == 0 {
+		tokens = slices.DeleteFunc(tokens, func(old string) bool { return !is(old) })
+	}
 	if !burnt {
 		tokens = append(tokens, token)
 	}

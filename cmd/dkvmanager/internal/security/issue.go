@@ -176,6 +176,18 @@ func (m *Member) WriteInstance(folder string, leaf pki.Leaf, topology *instancek
 	if err := instancekeys.WriteCertificate(folder, m.ring().issuer, leaf, now); err != nil {
 		return err
 	}
-	roots, store := m.Policy().Roots, leaf.Identity.Store
-	return instancekeys.WriteAccess(folder, m.State(), roots, m.External(), store, m.TakesPlain(), topology)
+	return instancekeys.WriteAccess(folder, m.portState(), m.Policy().Roots, m.External(), leaf.Identity.Store, m.TakesPlain(), topology)
+}
+
+// portState returns what the access log says without the bearer tokens that came without TLS: instances take the others
+// alone.
+func (m *Member) portState() *access.State {
+	burnt := m.burnt.hashes()
+	if len(burnt) == 0 {
+		return m.State()
+	}
+	state := *m.State()
+	state.Bearers = maps.Clone(state.Bearers)
+	maps.DeleteFunc(state.Bearers, func(h access.Hash, _ access.BearerState) bool { return burnt[h] })
+	return &state
 }

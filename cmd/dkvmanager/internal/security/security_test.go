@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"dkvrun/cmd/dkvmanager/internal/instancekeys"
 	"dkvrun/cmd/dkvmanager/internal/pki"
 	"dkvrun/runtime/access"
 	"dkvrun/runtime/identity"
@@ -599,5 +600,46 @@ func TestMember_SettlesTheSideThatTheLogFollows(t *testing.T) {
 			s.Grants["dkv://user.prod/ann"].Role != identity.Admin {
 			t.Errorf("%s after it is settled: forks %v, tokens %v, grants %v", m.self.Name, s.Forks, s.Bearers, s.Grants)
 		}
+	}
+}
+
+// A bearer token that came without TLS counts no longer at the ports of instances either, and doesn't come back when a
+// branch of the access log that has revoked it is settled.
+func TestMember_BurntTokens(t *testing.T) {
+	c := newClock()
+	first := create(t, c)
+	dir := t.TempDir()
+	must(0, join(dir, "m-2", first, must(first.Token(1, time.Hour, "")), false))
+	second := open(t, dir, "m-2", c)
+	sent, other := must(first.Bearer("ci", identity.Admin, time.Hour)), must(first.Bearer("job", identity.Viewer, time.Hour))
+	folder := t.TempDir()
+	leaf := pki.Leaf{Identity: identity.Identity{Kind: identity.Instance, Cluster: "prod", Store: "S", Name: "s-1"}, Operation: "op"}
+	port := func(token string) error {
+		t.Helper()
+		must(0, first.WriteInstance(folder, leaf, nil))
+		_, err := must(instancekeys.Open(folder, "S", c.read)).CallerOf(token)
+		return err
+	}
+	must(0, port(sent.Token))
+	must(first.Burn(sent.Token))
+	if err := port(sent.Token); err == nil {
+		t.Error("the client port takes a burnt token")
+	}
+	must(0, port(other.Token))
+	// While branches differ, of which one lacks the tokens, another token is burnt.
+	must(0, second.Pull(first.Access(), first.Lines))
+	if _, _, err := second.Import(must(first.Export())); err != nil {
+		t.Fatal(err)
+	}
+	must(second.Revoke("ci"))
+	late := must(first.Bearer("late", identity.Viewer, time.Hour))
+	must(first.Burn(late.Token))
+	must(0, first.Pull(second.Access(), second.Lines))
+	if len(first.State().Forks) != 1 {
+		t.Fatalf("there is no fork: %v", first.State().Forks)
+	}
+	must(first.Burn(other.Token))
+	if !first.burnt.has(sent.Token) || !first.burnt.has(late.Token) {
+		t.Error("a burnt token is forgotten while branches differ")
 	}
 }
