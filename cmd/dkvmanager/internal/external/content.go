@@ -9,6 +9,8 @@ package external
 import (
 	"crypto/tls"
 	"crypto/x509"
+	"crypto/x509/pkix"
+	"encoding/asn1"
 	"fmt"
 	"slices"
 
@@ -49,7 +51,7 @@ const (
 func (n name) in(c *x509.Certificate) bool {
 	switch n.Kind {
 	case subject:
-		return c.Subject.String() == n.Value
+		return subjectOf(c) == n.Value
 	case dns:
 		return slices.Contains(c.DNSNames, n.Value)
 	case email:
@@ -62,6 +64,16 @@ func (n name) in(c *x509.Certificate) bool {
 		}
 	}
 	return false
+}
+
+// subjectOf returns the subject of a certificate as RFC 2253 writes it, with all attributes in their order. Of several
+// common names c.Subject has the last one alone: another certificate could pass for the one that a line names.
+func subjectOf(c *x509.Certificate) string {
+	var all pkix.RDNSequence
+	if rest, err := asn1.Unmarshal(c.RawSubject, &all); err != nil || len(rest) > 0 {
+		return ""
+	}
+	return all.String()
 }
 
 // ForStore returns the part of the content that instances of a store need: its applications, and the users.
@@ -139,7 +151,7 @@ func who(clients []client, leaf *x509.Certificate) (identity.Identity, identity.
 	}
 	if found == nil {
 		return identity.Identity{}, identity.NoRole,
-			fmt.Errorf("no line of the file of identities names it: its subject is %.200q", leaf.Subject.String())
+			fmt.Errorf("no line of the file of identities names it: its subject is %.200q", subjectOf(leaf))
 	}
 	return found.id, found.Role, nil
 }

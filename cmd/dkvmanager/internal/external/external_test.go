@@ -5,6 +5,7 @@ import (
 	"context"
 	"crypto/x509"
 	"crypto/x509/pkix"
+	"encoding/asn1"
 	"encoding/json"
 	"encoding/pem"
 	"errors"
@@ -210,6 +211,10 @@ dns:other -> dkv://app.prod/T/other
 			ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth},
 		}
 	}
+	two := names("", nil, nil)
+	for _, cn := range []string{"Eve", "Ann"} {
+		two.Subject.ExtraNames = append(two.Subject.ExtraNames, pkix.AttributeTypeAndValue{Type: asn1.ObjectIdentifier{2, 5, 4, 3}, Value: cn})
+	}
 	ended, serves := names("Ann", nil, nil), names("Ann", nil, nil)
 	ended.NotAfter, serves.ExtKeyUsage = time.Now().Add(-time.Second), []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth}
 	chain := func(by *identitytest.External, t x509.Certificate) []*x509.Certificate {
@@ -229,6 +234,7 @@ dns:other -> dkv://app.prod/T/other
 		"an application":   {chain(f.ca, names("x", []string{"web"}, nil)), "dkv://app.prod/S/web app"},
 		"of another store": {chain(f.ca, names("x", []string{"other"}, nil)), "no line of the file of identities names it"},
 		"unknown":          {chain(f.ca, names("Eve", nil, nil)), `no line of the file of identities names it: its subject is "CN=Eve,O=Example"`},
+		"two common names": {chain(f.ca, two), `names it: its subject is "CN=Ann,CN=Eve,O=Example"`},
 		"foreign":          {chain(foreign, names("Ann", nil, nil)), "unknown authority"},
 		"expired":          {chain(f.ca, ended), "expired at "},
 		"a server's":       {chain(f.ca, serves), "incompatible key usage"},
