@@ -212,8 +212,8 @@ func TestLog_Tokens(t *testing.T) {
 	refuse(Entry{Kind: Member, Subject: uri(identity.Manager, "m-2"), Serial: "a2"}, "issuer that is revoked")
 }
 
-// A server that is revoked, or whose place another key has taken, has its old key and perhaps the token. Neither lets it
-// in again, nor anybody else.
+// A server that is revoked, or whose place another key has taken, has its old key and perhaps the token. Neither lets
+// it in again, nor anybody else.
 func TestLog_TokensOfARevokedServer(t *testing.T) {
 	member := func(name, serial string, token, key byte) Entry {
 		return Entry{Kind: Member, Subject: uri(identity.Manager, name), Serial: serial, Of: Hash{token}, Joining: Hash{key}}

@@ -340,8 +340,8 @@ func (l *Log) update() {
 }
 
 // Settle ends a fork with a line that the authority's key signs: the lines of one side count nothing from the one on
-// whose hash is given. It is Fork.Theirs, or Fork.Ours: then the branch takes the place of the log. A longer branch wins
-// until then, and whoever has caused the fork may have made his the longer one.
+// whose hash is given. It is Fork.Theirs, or Fork.Ours: then the branch takes the place of the log. A longer branch
+// wins until then, and whoever has caused the fork may have made his the longer one.
 func (l *Log) Settle(of Hash, key *ecdsa.PrivateKey, now time.Time) error {
 	i := slices.IndexFunc(l.state.Forks, func(f Fork) bool { return of != Hash{} && (f.Theirs == of || f.Ours == of) })
 	if i < 0 {

@@ -213,7 +213,8 @@ dns:other -> dkv://app.prod/T/other
 	}
 	two := names("", nil, nil)
 	for _, cn := range []string{"Eve", "Ann"} {
-		two.Subject.ExtraNames = append(two.Subject.ExtraNames, pkix.AttributeTypeAndValue{Type: asn1.ObjectIdentifier{2, 5, 4, 3}, Value: cn})
+		two.Subject.ExtraNames = append(two.Subject.ExtraNames,
+			pkix.AttributeTypeAndValue{Type: asn1.ObjectIdentifier{2, 5, 4, 3}, Value: cn})
 	}
 	ended, serves := names("Ann", nil, nil), names("Ann", nil, nil)
 	ended.NotAfter, serves.ExtKeyUsage = time.Now().Add(-time.Second), []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth}

@@ -176,7 +176,8 @@ func (m *Member) WriteInstance(folder string, leaf pki.Leaf, topology *instancek
 	if err := instancekeys.WriteCertificate(folder, m.ring().issuer, leaf, now); err != nil {
 		return err
 	}
-	return instancekeys.WriteAccess(folder, m.portState(), m.Policy().Roots, m.External(), leaf.Identity.Store, m.TakesPlain(), topology)
+	return instancekeys.WriteAccess(folder, m.portState(), m.Policy().Roots, m.External(), leaf.Identity.Store,
+		m.TakesPlain(), topology)
 }
 
 // portState returns what the access log says without the bearer tokens that came without TLS: instances take the others
