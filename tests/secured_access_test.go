@@ -70,6 +70,29 @@ func (a *accessRun) lines(host string) int {
 // as returns the flag for a credential.
 func (a *accessRun) as(name string) []string { return []string{"--credential", a.file(name)} }
 
+// A new credential works at once, at the managers too that have not heard of it yet: a certificate, also one that takes
+// the place of another, and a bearer token.
+func TestAccess_NewCredentialsWorkAtOnce(t *testing.T) {
+	t.Parallel()
+	a := newAccessRun(t, "127.46.8.11", "127.46.8.12", "127.46.8.13")
+	for i := range 4 {
+		for _, flags := range [][]string{{"--credential", a.file("ci.pem")}, {"--token-file", a.file("job.token")}} {
+			args := []string{"credential", "--data-dir", filepath.Join(a.dir, a.hosts[0]), "--name", "ci", "--role", "viewer", "--out", flags[1]}
+			if flags[0] == "--token-file" {
+				args[4] = fmt.Sprintf("job-%d", i)
+				args = append(args, "--token")
+			}
+			_ = os.Remove(flags[1])
+			if said, err := a.command("home", "dkvmanager", args...).CombinedOutput(); err != nil {
+				t.Fatalf("%s", said)
+			}
+			if said, ok := a.run("stranger", `return #get_store():check()`, append(flags, "--quiet")...); !ok || said != "3\n" {
+				t.Errorf("%d, %s: %s", i, flags[0], said)
+			}
+		}
+	}
+}
+
 func TestAccess_Users(t *testing.T) {
 	t.Parallel()
 	a := newAccessRun(t, "127.46.3.11", "127.46.3.12", "127.46.3.13")

@@ -31,8 +31,11 @@ const (
 	maxPulls = 8
 	// maxAccess is the largest answer about the log's heads, and about its lines, in bytes.
 	maxAccess = 4 << 20
-	// pullAgain is the least time between rounds that something other than the interval calls for.
+	// pullAgain is the least time between rounds.
 	pullAgain = 100 * time.Millisecond
+	// pullEarly is the least time between rounds that somebody calls for of whom the log says nothing: whoever connects
+	// can do that, and each costs requests to up to maxPulls managers.
+	pullEarly = time.Second
 	// renewEvery is the interval at which a manager looks whether its certificate is due for renewal: soon after the
 	// access log has another authority.
 	renewEvery = pullEvery
@@ -51,6 +54,7 @@ type puller struct {
 	log    *slog.Logger
 
 	shown *identity.Bundle // the certificate that open connections show; only round uses it
+	early time.Time        // when the last early round was due; only pause uses it
 
 	mu       sync.Mutex
 	failures map[string]failure // of each manager that gives no lines, by identity
@@ -78,9 +82,9 @@ func newPuller(m *security.Member, bind, url string, stores func() []wire.Manage
 	}
 }
 
-// run pulls until ctx is done: at the interval, and at once when a round has made other managers known, or when this
+// run pulls until ctx is done: at the interval, at once when a round has made other managers known, and early when this
 // one meets somebody of whom its log says nothing. So a new member is known to all, and knows all, soon after it has
-// joined.
+// joined, and a new credential can be used at all managers.
 func (p *puller) run(ctx context.Context) {
 	ticker := time.NewTicker(pullEvery)
 	defer ticker.Stop()
@@ -103,12 +107,21 @@ func (p *puller) pause(ctx context.Context, tick <-chan time.Time) {
 	select {
 	case <-p.member.Strangers():
 	case <-tick:
+		return
+	case <-ctx.Done():
+		return
+	}
+	select {
+	case <-time.After(time.Until(p.early.Add(pullEarly))):
+		p.early = time.Now()
+	case <-tick:
 	case <-ctx.Done():
 	}
 }
 
 // round asks other managers once. It reports whether more of them are known than before.
 func (p *puller) round(ctx context.Context) bool {
+	defer p.member.BeginRound()()
 	if own := p.member.Bundle(); own != p.shown {
 		p.client.CloseIdleConnections() // they show the earlier certificate
 		p.shown = own

@@ -473,6 +473,9 @@ func (s *State) Names() []string {
 	return slices.Sorted(maps.Keys(names))
 }
 
+// ErrUnknownBearer is the error of Bearer for a token of which the access log has nothing, or has it no more.
+var ErrUnknownBearer = errors.New("the bearer token is unknown or revoked")
+
 // Bearer returns who a bearer token speaks for, by the hash of the token.
 func (s *State) Bearer(token Hash, now time.Time) (identity.Caller, error) {
 	var found *BearerState
@@ -483,7 +486,7 @@ func (s *State) Bearer(token Hash, now time.Time) (identity.Caller, error) {
 	}
 	switch {
 	case found == nil:
-		return identity.Caller{}, errors.New("the bearer token is unknown or revoked")
+		return identity.Caller{}, ErrUnknownBearer
 	case !now.Before(found.Expires):
 		return identity.Caller{}, fmt.Errorf("the bearer token of %s expired at %s", found.Identity.Describe(), found.Expires.Format(time.RFC3339))
 	}

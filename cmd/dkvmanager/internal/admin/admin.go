@@ -116,6 +116,7 @@ type API struct {
 	waiting     waiting
 	answers     *largeSlots
 	membership  membership
+	unknown     unknownTokens
 	generations *generations
 	limits      limits
 	open        atomic.Pointer[slots] // the connections of Serve

@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"net/http"
 	"strings"
+	"time"
 
 	"dkvrun/cmd/dkvmanager/internal/security"
 	"dkvrun/runtime/identity"
@@ -27,9 +28,10 @@ var (
 
 // authorize returns who makes a request, or refuses it if the caller may not make it: an application only about its own
 // store, which the path names. A manager that is not secured takes every request, and does not know who makes it. So
-// does a secured one over plain connections, if it takes these.
+// does a secured one over plain connections, if it takes these. Of whom nothing is known waits for what other managers
+// know: a credential may be new.
 func authorize(
-	s *security.Member, log *slog.Logger, r *http.Request, route *route, store string,
+	s *security.Member, log *slog.Logger, tokens *unknownTokens, r *http.Request, route *route, store string,
 ) (identity.Caller, error) {
 	if s == nil {
 		return identity.Caller{}, nil
@@ -40,6 +42,12 @@ func authorize(
 	caller, err := callerOf(s, r)
 	if len(route.roles) == 0 {
 		return caller, nil
+	}
+	if security.IsUnknown(caller, err) && tokens.mayAwait(r) {
+		s.Await(r.Context(), func() bool {
+			caller, err = callerOf(s, r)
+			return !security.IsUnknown(caller, err)
+		})
 	}
 	if err != nil {
 		return identity.Caller{}, wire.RefuseNotAuthenticated.With(s.Identity().Cluster, err)
@@ -88,6 +96,24 @@ func authorizePlain(s *security.Member, log *slog.Logger, r *http.Request, route
 		return wire.RefuseTLSRequired.With(s.Identity().Cluster)
 	}
 	return nil
+}
+
+// unknownTokens bounds for how many requests with unknown bearer tokens other managers are asked. Everybody can make up
+// a token, while a certificate without a role that gets so far is one of the cluster's authority.
+type unknownTokens struct{ tries }
+
+// mayAwait reports whether a request of an unknown caller may wait for what other managers know: of requests with
+// bearer tokens 10 in a minute from one client address.
+func (t *unknownTokens) mayAwait(r *http.Request) bool {
+	if len(r.Header.Values("Authorization")) == 0 {
+		return true
+	}
+	client := clientOf(r)
+	if !t.allow(client, time.Now()) {
+		return false
+	}
+	t.fail(client)
+	return true
 }
 
 // bearerScheme begins the header Authorization of a request with a bearer token.

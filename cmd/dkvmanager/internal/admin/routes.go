@@ -153,7 +153,7 @@ func (a *API) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		respond(a.Log, w, action, nil, a.nameIn(err, &request{}))
 		return
 	}
-	caller, err := authorize(a.Member, a.Log, r, route, names["store"])
+	caller, err := authorize(a.Member, a.Log, &a.unknown, r, route, names["store"])
 	if err != nil {
 		a.bodies.leave(w, r)
 		respond(a.Log, w, action, nil, a.nameIn(err, &request{operation: names["operation"]}))

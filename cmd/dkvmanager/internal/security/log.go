@@ -1,11 +1,13 @@
 package security
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"time"
 
 	"dkvrun/runtime/access"
+	"dkvrun/runtime/identity"
 	"dkvrun/runtime/wire"
 )
 
@@ -61,6 +63,7 @@ func (m *Member) Pull(answer wire.Access, fetch func(head string, from int64) ([
 		heads = append(heads, head)
 	}
 	err := m.log.Pull(heads, func(h access.Hash, from int64) ([]byte, error) { return fetch(h.String(), from) }, m.now())
+	m.rounds.news()
 	if err == nil {
 		m.heard.Store(m.now().Unix())
 		err = m.Rotation().follow(answer.Roots)
@@ -89,4 +92,59 @@ func (m *Member) StaleSince() time.Time {
 		return time.Time{}
 	}
 	return at
+}
+
+// BeginRound notes that the manager begins to ask others for lines of the access log, and returns the function that
+// notes the end.
+func (m *Member) BeginRound() (end func()) {
+	m.rounds.begin()
+	return m.rounds.end
+}
+
+// IsUnknown reports whether what Caller or CallerOf returned may be due to a line of the access log that only other
+// managers have yet: the certificate is valid and has no role, or nothing is known of the token. A manager doesn't
+// count: if two managers that don't know each other asked each other, and both waited, neither would answer.
+func IsUnknown(caller identity.Caller, err error) bool {
+	if err != nil {
+		return errors.Is(err, access.ErrUnknownBearer)
+	}
+	return caller.Role == identity.NoRole && caller.Identity.Kind != identity.Manager
+}
+
+// Await calls for an early round of requests for lines of the access log, which Strangers tells, and calls judge again
+// whenever lines have come, until judge returns true. It gives up when a round that began after the call has ended,
+// when ctx is done, and after 2 s. All who wait share one round. If 64 wait already it returns at once.
+func (m *Member) Await(ctx context.Context, judge func() (known bool)) {
+	if len(m.State().Members) < 2 {
+		return
+	}
+	before, ok := m.rounds.enter()
+	if !ok {
+		return
+	}
+	defer m.rounds.leave()
+	m.callForRound()
+	limit := time.NewTimer(maxAwait)
+	defer limit.Stop()
+	for {
+		next := m.rounds.next(before)
+		if judge() || next == nil {
+			return
+		}
+		select {
+		case <-next:
+		case <-limit.C:
+			return
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
+// callForRound tells Strangers that a round is wanted.
+func (m *Member) callForRound() {
+	select {
+	case m.strange <- struct{}{}:
+	default:
+	}
 }

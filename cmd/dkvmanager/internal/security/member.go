@@ -61,6 +61,7 @@ type Member struct {
 	opened   time.Time
 	heard    atomic.Int64  // when another member last told its access log, in seconds; 0 if none has
 	strange  chan struct{} // see Strangers
+	rounds   rounds        // see Await
 }
 
 // keyring is what the manager signs with and trusts, beside its own certificate.

@@ -74,18 +74,16 @@ func (m *Member) Caller(peer *identity.Peer) (identity.Caller, error) {
 	return identity.Caller{Identity: peer.Identity, Role: m.role(peer)}, nil
 }
 
-// Strangers receives a value after an accepted peer had no role: another manager may have a line of the access log that
-// gives it one, and that is not here yet. Values that nobody waits for are not counted.
+// Strangers receives a value after an accepted manager had no role, and when a request waits in Await: another manager
+// may have a line of the access log that gives the peer one, and that is not here yet. Values that nobody waits for
+// are not counted.
 func (m *Member) Strangers() <-chan struct{} { return m.strange }
 
-// role returns the role of an accepted peer, and tells Strangers if it has none.
+// role returns the role of an accepted peer, and tells Strangers of a manager that has none. Of others Await tells.
 func (m *Member) role(peer *identity.Peer) identity.Role {
 	role := m.knownRole(peer)
-	if role == identity.NoRole {
-		select {
-		case m.strange <- struct{}{}:
-		default:
-		}
+	if role == identity.NoRole && peer.Identity.Kind == identity.Manager {
+		m.callForRound()
 	}
 	return role
 }
