@@ -31,6 +31,7 @@
 ---@field last_error any the last error, or nil
 ---@field client_tls any whether its client port requires TLS (`require`) or takes plain connections as well (`prefer`); nil if it speaks no TLS or isn't running
 ---@field cluster_tls any true if its cluster port speaks TLS
+---@field access_stale_since any the time since which it may lack revocations, in UTC as RFC 3339, if that is more than a minute ago: its manager hears no other manager, or can't write the instance's keys; else nil
 
 ---A store, from all managers together. If some did not answer, the script has to look at `ok`, `unreachable` or `consistent`, or to call `check`.
 ---@class dkvrun.status

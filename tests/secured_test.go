@@ -18,6 +18,8 @@ type securedRun struct {
 	write    *os.File // its write end
 	// kill kills the manager of a host, and leaves its instances running.
 	kill map[string]func()
+	// variables are further environment variables of all programs.
+	variables []string
 }
 
 func newSecuredRun(t *testing.T) *securedRun {
@@ -41,6 +43,7 @@ func newSecuredRun(t *testing.T) *securedRun {
 func (s *securedRun) command(home, name string, args ...string) *exec.Cmd {
 	cmd := exec.Command(program(name), args...)
 	cmd.Env = append(os.Environ(), "HOME="+filepath.Join(s.dir, home), "XDG_CONFIG_HOME=", "DKVRUN_CREDENTIAL=", "DKVRUN_TOKEN_FILE=")
+	cmd.Env = append(cmd.Env, s.variables...)
 	return cmd
 }
 
@@ -87,23 +90,29 @@ func (s *securedRun) startProgram(name, failpoint, host string, line ...string) 
 			s.t.Errorf("the manager on %s doesn't end", host)
 		}
 	})
-	for end := time.Now().Add(20 * time.Second); ; time.Sleep(10 * time.Millisecond) {
-		log, err := os.ReadFile(paths[1])
-		if err != nil {
-			s.t.Fatal(err)
-		}
-		if strings.Contains(string(log), "msg=serving") {
-			break
-		}
-		if time.Now().After(end) {
-			s.t.Fatalf("the manager on %s doesn't serve: %s", host, log)
-		}
-	}
+	s.waitLog(host, "msg=serving")
 	out, err := os.ReadFile(paths[0])
 	if err != nil {
 		s.t.Fatal(err)
 	}
 	return string(out)
+}
+
+// waitLog waits until the log of the manager of a host has some words.
+func (s *securedRun) waitLog(host, words string) {
+	s.t.Helper()
+	for end := time.Now().Add(20 * time.Second); ; time.Sleep(10 * time.Millisecond) {
+		log, err := os.ReadFile(filepath.Join(s.dir, host+".log"))
+		if err != nil {
+			s.t.Fatal(err)
+		}
+		if strings.Contains(string(log), words) {
+			return
+		}
+		if time.Now().After(end) {
+			s.t.Fatalf("the log of the manager on %s doesn't have %q: %s", host, words, log)
+		}
+	}
 }
 
 // pageLine returns a line of code of docs/security.md, by the words with which its command begins, which must be there

@@ -135,6 +135,8 @@ var InstanceType = &runtime.RecordType{Name: "instance", Doc: "One instance of a
 	{Name: "last_error", Doc: "the last error, or nil"},
 	{Name: "client_tls", Doc: "whether its client port requires TLS (`require`) or takes plain connections as well (`prefer`); nil if it speaks no TLS or isn't running"},
 	{Name: "cluster_tls", Doc: "true if its cluster port speaks TLS"},
+	{Name: "access_stale_since", Doc: "the time since which it may lack revocations, in UTC as RFC 3339, if that is more than a minute ago: " +
+		"its manager hears no other manager, or can't write the instance's keys; else nil"},
 }}
 
 func instanceRecord(in wire.Instance) runtime.Record {
@@ -149,6 +151,9 @@ func instanceRecord(in wire.Instance) runtime.Record {
 	}
 	if in.StartedAt != nil {
 		values["started_at"] = in.StartedAt.UTC().Format(time.RFC3339)
+	}
+	if in.AccessStaleSince != nil {
+		values["access_stale_since"] = in.AccessStaleSince.UTC().Format(time.RFC3339)
 	}
 	return runtime.Record{Type: InstanceType, Values: values}
 }

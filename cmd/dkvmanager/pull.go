@@ -55,6 +55,7 @@ type puller struct {
 
 	shown *identity.Bundle // the certificate that open connections show; only round uses it
 	early time.Time        // when the last early round was due; only pause uses it
+	stale time.Time        // since when no other member is heard, as logged last; only run uses it
 
 	mu       sync.Mutex
 	failures map[string]failure // of each manager that gives no lines, by identity
@@ -89,10 +90,26 @@ func (p *puller) run(ctx context.Context) {
 	ticker := time.NewTicker(pullEvery)
 	defer ticker.Stop()
 	for ctx.Err() == nil {
-		if !p.round(ctx) {
+		more := p.round(ctx)
+		p.noteStale()
+		if !more {
 			p.pause(ctx, ticker.C)
 		}
 	}
+}
+
+// noteStale logs that no other member is heard any more about the access log, and that one is heard again.
+func (p *puller) noteStale() {
+	since := p.member.StaleSince()
+	switch {
+	case since.IsZero() == p.stale.IsZero():
+	case since.IsZero():
+		p.log.Info("access is current again: another manager has told its access log", "stale_since", p.stale)
+	default:
+		p.log.Warn("access is stale: no other manager has told its access log, so what was revoked since is not known here",
+			"since", since)
+	}
+	p.stale = since
 }
 
 // pause returns when the next round is due.

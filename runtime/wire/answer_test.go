@@ -184,7 +184,8 @@ func FuzzAnswer_Store(f *testing.F) {
 	whole.Managers = []Manager{{Identity: "m", URL: "http://h1:7801"}}
 	whole.Founders = []Founder{{Name: "a-1", Host: "h1", ClustronPort: 7811}}
 	whole.Leaving = []Instance{{Node: Node{Name: "a-9", Host: "h1", Role: Data, Manager: "h1:7801"}, Status: Leaving, StartedAt: &now,
-		Ready: true, Leader: true, Restarts: 2, LastError: "e", Started: true, Bootstrapped: true, Cluster: "1f"}}
+		Ready: true, Leader: true, Restarts: 2, LastError: "e", Started: true, Bootstrapped: true, Cluster: "1f",
+		AccessStaleSince: &now}}
 	whole.Prepared = &OperationStatus{ID: "o2", State: OperationPrepared, Manager: "m", Since: &now}
 	text, err := json.Marshal(whole)
 	if err != nil {
@@ -214,7 +215,7 @@ func FuzzAnswer_Store(f *testing.F) {
 			got.Prepared, want.Prepared = nil, nil
 			for _, list := range [][]Instance{got.Instances, got.Leaving, want.Instances, want.Leaving} {
 				for i := range list {
-					list[i].StartedAt = nil
+					list[i].StartedAt, list[i].AccessStaleSince = nil, nil
 				}
 			}
 			if a, b := fmt.Sprintf("%+v", got), fmt.Sprintf("%+v", want); a != b {

@@ -158,6 +158,8 @@ func (s *scanner) wholeInstance(to *Instance) error {
 			return s.string((*string)(&to.ClientTLS))
 		case "clusterTls":
 			return s.flag(&to.ClusterTLS)
+		case "accessStaleSince":
+			return s.other(&to.AccessStaleSince)
 		}
 		return s.value()
 	})

@@ -117,6 +117,9 @@ type Instance struct {
 	// plain ones alone. ClusterTLS is set if its cluster port speaks TLS.
 	ClientTLS  TLSMode `json:"clientTls,omitempty"`
 	ClusterTLS bool    `json:"clusterTls,omitempty"`
+	// AccessStaleSince is when the instance last had what other managers know about access, if that is more than a minute
+	// ago: its manager hears no other member, or can't write the instance's keys. It is of running secured instances.
+	AccessStaleSince *time.Time `json:"accessStaleSince,omitempty"`
 }
 
 // Store is one store as a manager reports it. Status summarizes the manager's own instances only.

@@ -8,5 +8,6 @@
 // A point is an operation (prepare, commit, abort) and a place: received, written (the temporary file),
 // synced, renamed, durable (the folder is synced, the response is not sent yet). The action is kill or stop
 // (send the signal), enospc or eio (return the error; not at received and durable). @2 means the second
-// pass only. DKV_EXPIRE_AFTER and DKV_RESOLVE_EVERY shorten the protocol's timeouts.
+// pass only. DKV_EXPIRE_AFTER and DKV_RESOLVE_EVERY shorten the protocol's timeouts, DKV_ACCESS_STALE_AFTER the time
+// after which a manager that hears no other one says so.
 package failpoint

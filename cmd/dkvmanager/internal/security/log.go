@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"time"
 
+	"dkvrun/cmd/dkvmanager/internal/failpoint"
 	"dkvrun/runtime/access"
 	"dkvrun/runtime/identity"
 	"dkvrun/runtime/wire"
@@ -82,13 +83,13 @@ func (m *Member) Pull(answer wire.Access, fetch func(head string, from int64) ([
 }
 
 // staleAfter is the time after which a manager that hears no other member says so.
-const staleAfter = time.Minute
+var staleAfter = failpoint.Duration("DKV_ACCESS_STALE_AFTER", time.Minute)
 
 // StaleSince returns since when no other member has told its access log, if that is a minute ago: what others have
 // revoked meanwhile is not known here. Otherwise, and if there is no other member, it returns the zero time.
 func (m *Member) StaleSince() time.Time {
 	at := time.Unix(max(m.heard.Load(), m.opened.Unix()), 0).UTC()
-	if len(m.State().Members) < 2 || m.now().Sub(at) < staleAfter {
+	if len(m.State().Members) < 2 || !m.IsStale(at) {
 		return time.Time{}
 	}
 	return at
@@ -148,3 +149,6 @@ func (m *Member) callForRound() {
 	default:
 	}
 }
+
+// IsStale reports whether what was known of access at a time is too old to go unmentioned.
+func (m *Member) IsStale(at time.Time) bool { return m.now().Sub(at) >= staleAfter }

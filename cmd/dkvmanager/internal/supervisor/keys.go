@@ -41,14 +41,20 @@ type instanceKeys struct {
 	changed chan struct{} // has a value when the catalog has changed
 
 	mu     sync.Mutex
-	failed map[string]string // by folder: why its keys could not be updated last
+	failed map[string]failure // by folder: why its keys can't be updated
+}
+
+// failure is why the keys of an instance can't be updated, and since when.
+type failure struct {
+	why   string
+	since time.Time
 }
 
 func newInstanceKeys(o Options) *instanceKeys {
 	if o.Security == nil {
 		return nil
 	}
-	return &instanceKeys{member: o.Security, hosts: o.Hosts, log: o.Log, failed: map[string]string{},
+	return &instanceKeys{member: o.Security, hosts: o.Hosts, log: o.Log, failed: map[string]failure{},
 		changed: make(chan struct{}, 1),
 		catalog: func() *catalog.Data {
 			if o.Catalog.Lost() != "" {
@@ -123,10 +129,30 @@ func (k *instanceKeys) note(folder string, err error) {
 		delete(k.failed, folder)
 		return
 	}
-	if k.failed[folder] != err.Error() {
-		k.failed[folder] = err.Error()
+	before, failed := k.failed[folder]
+	if !failed {
+		before.since = k.member.Now()
+	}
+	k.failed[folder] = failure{err.Error(), before.since}
+	if before.why != err.Error() {
 		k.log.Warn("the keys of an instance can't be updated", "folder", folder, "error", err)
 	}
+}
+
+// staleSince returns since when the instance of a folder may lack lines of the access log that other managers have, or
+// nil.
+func (k *instanceKeys) staleSince(folder string) *time.Time {
+	k.mu.Lock()
+	f, failed := k.failed[folder]
+	k.mu.Unlock()
+	since := k.member.StaleSince()
+	if failed && k.member.IsStale(f.since) && (since.IsZero() || f.since.Before(since)) {
+		since = f.since
+	}
+	if since.IsZero() {
+		return nil
+	}
+	return &since
 }
 
 // write writes to an instance's folder what it needs to speak TLS: its certificate, and who may use the store.
@@ -258,6 +284,7 @@ func (k *instanceKeys) certificate(folder, store, instance string) wire.Certific
 		if b, err = identity.Load(filepath.Join(folder, instancekeys.CertificateFile)); err == nil {
 			out = k.member.DescribeBundle(b)
 			out.Store, out.Instance, out.TLS = store, instance, k.member.TLS()
+			out.StaleSince = k.staleSince(folder)
 			return out
 		}
 	}

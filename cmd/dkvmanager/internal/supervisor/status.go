@@ -196,6 +196,7 @@ func (s *Supervisor) instance(ctx context.Context, p place, n wire.Node) wire.In
 	in.PID, in.StartedAt, in.ClusterTLS = now.pid, &now.started, now.clusterTLS
 	if now.keys && s.keys != nil {
 		in.ClientTLS = s.keys.member.TLS()
+		in.AccessStaleSince = s.keys.staleSince(s.folder(p))
 	}
 	state, err := w.client.State(ctx)
 	// So may the process: the status is derived from what it says now.
