@@ -89,8 +89,8 @@ func kept(by ...wire.Manager) edit {
 
 // elsewhere and further are unreachable managers with the smallest and the largest identity.
 var (
-	elsewhere = wire.Manager{Identity: "00000000-0000-7000-8000-000000000000", URL: "http://127.43.1.99:7801"}
-	further   = wire.Manager{Identity: "ffffffff-0000-7000-8000-000000000000", URL: "http://127.43.1.98:7801"}
+	elsewhere = wire.Manager{Identity: "00000000-0000-7000-8000-000000000000", URL: "http://127.43.9.99:7801"}
+	further   = wire.Manager{Identity: "ffffffff-0000-7000-8000-000000000000", URL: "http://127.43.9.98:7801"}
 )
 
 var (

@@ -72,6 +72,21 @@ func TestHouseRules_TestNames(t *testing.T) {
 		"p_test.go:2: TestAB is not named TestSubject_Case", "p_test.go:3: FuzzA_b is not named FuzzSubject_Case")
 }
 
+func TestHouseRules_Addresses(t *testing.T) {
+	t.Parallel()
+	compare(t, addressViolations(map[string][]byte{
+		"a/x_test.go": []byte(`"127.21.1.11" "127.0.0.1"`), "a/y_test.go": []byte(`"127.21.1.12"`),
+		"b/x_test.go": []byte(`"127.21.2.11" "127.0.0.1"`), "tests/x_test.go": []byte(`"127.22.1.11:7801"`),
+		"tests/y_test.go": []byte(`"127.22.2.11"`),
+	}))
+	compare(t, addressViolations(map[string][]byte{
+		"a/x_test.go": []byte(`"127.21.1.11"`), "b/x_test.go": []byte(`"127.21.1.12"`),
+		"tests/x_test.go": []byte(`"127.22.1.11:7801"`), "tests/y_test.go": []byte(`"127.22.1.12"`),
+	}),
+		"127.21.1 is used by a and by b: give each addresses of its own",
+		"127.22.1 is used by tests/x_test.go and by tests/y_test.go: give each addresses of its own")
+}
+
 func compare(t *testing.T, got []string, want ...string) {
 	t.Helper()
 	if !slices.Equal(got, want) {

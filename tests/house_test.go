@@ -255,6 +255,25 @@ func TestHouse_TestNames(t *testing.T) {
 	}
 }
 
+// TestHouse_Addresses keeps apart the loopback addresses on which tests listen: packages are tested at the same time,
+// and so are the files of tests.
+func TestHouse_Addresses(t *testing.T) {
+	t.Parallel()
+	files := map[string][]byte{}
+	for _, path := range goFiles(t) {
+		// The table of answers names addresses of the other tests.
+		if !strings.HasSuffix(path, "_test.go") || path == "tests/answers_test.go" {
+			continue
+		}
+		text, err := os.ReadFile(filepath.Join("..", path))
+		if err != nil {
+			t.Fatal(err)
+		}
+		files[path] = text
+	}
+	report(t, addressViolations(files))
+}
+
 func report(t *testing.T, violations []string) {
 	t.Helper()
 	for _, v := range violations {
@@ -681,6 +700,33 @@ func nameViolations(path string, text []byte) []string {
 		m := regexp.MustCompile(`^func ((?:Test|Fuzz|Benchmark)\w*)\(\w+ \*testing\.[TFB]\)`).FindSubmatch(line)
 		if m != nil && !testName.Match(m[1]) {
 			out = append(out, fmt.Sprintf("%s:%d: %s is not named %sSubject_Case", path, i+1, m[1], regexp.MustCompile(`^[A-Z][a-z]+`).Find(m[1])))
+		}
+	}
+	return out
+}
+
+// loopbackBlock matches the first three numbers of a loopback address other than 127.0.0.x.
+var loopbackBlock = regexp.MustCompile(`\b127\.(?:[1-9][0-9]*\.[0-9]+|0\.[1-9][0-9]*)\b`)
+
+// addressViolations returns the blocks of 256 loopback addresses that two packages, or two files of the package tests,
+// use.
+func addressViolations(files map[string][]byte) []string {
+	users := map[string][]string{}
+	for _, path := range slices.Sorted(maps.Keys(files)) {
+		user := filepath.Dir(path)
+		if user == "tests" {
+			user = path
+		}
+		for _, block := range loopbackBlock.FindAllString(string(files[path]), -1) {
+			if !slices.Contains(users[block], user) {
+				users[block] = append(users[block], user)
+			}
+		}
+	}
+	var out []string
+	for _, block := range slices.Sorted(maps.Keys(users)) {
+		if len(users[block]) > 1 {
+			out = append(out, fmt.Sprintf("%s is used by %s: give each addresses of its own", block, strings.Join(users[block], " and by ")))
 		}
 	}
 	return out

@@ -101,7 +101,7 @@ func (l *rotationLoad) run(ctx context.Context) {
 func TestRotation_UnderLoad(t *testing.T) {
 	t.Parallel()
 	s := newSecuredRun(t)
-	hosts := []string{"127.46.7.11", "127.46.7.12", "127.46.7.13"}
+	hosts := []string{"127.57.7.11", "127.57.7.12", "127.57.7.13"}
 	line := strings.Fields(s.serve(hosts[0], "init", "--cluster", "prod"))
 	s.serve(hosts[1], line[1:]...)
 	s.serve(hosts[2], line[1:]...)

@@ -95,7 +95,7 @@ func TestAccess_NewCredentialsWorkAtOnce(t *testing.T) {
 
 func TestAccess_Users(t *testing.T) {
 	t.Parallel()
-	a := newAccessRun(t, "127.46.3.11", "127.46.3.12", "127.46.3.13")
+	a := newAccessRun(t, "127.56.3.11", "127.56.3.12", "127.56.3.13")
 	said := a.must("home", "list_access()")
 	if strings.Count(said, "\nmanager ") != 3 || strings.Count(said, "authority") != 1 || strings.Count(said, "\nuser ") != 1 {
 		t.Errorf("list_access shows %s", said)
@@ -187,7 +187,7 @@ func TestAccess_Users(t *testing.T) {
 // An admin can't lock everybody out, or itself, without saying so.
 func TestAccess_Admins(t *testing.T) {
 	t.Parallel()
-	a := newAccessRun(t, "127.46.4.11", "127.46.4.12")
+	a := newAccessRun(t, "127.56.4.11", "127.56.4.12")
 	own := `local own
 		for _, row in ipairs(list_access()) do if row.role == "admin" then own = row end end `
 	for _, change := range []string{`revoke_access(own.name)`, `revoke_access(own.uri)`, `revoke_access(own.serial)`,
@@ -231,7 +231,7 @@ func TestAccess_Admins(t *testing.T) {
 // An application uses its store with its own credential, and nothing else.
 func TestAccess_Applications(t *testing.T) {
 	t.Parallel()
-	a := newAccessRun(t, "127.46.5.11", "127.46.5.12")
+	a := newAccessRun(t, "127.56.5.11", "127.56.5.12")
 	grant := func(fields, out string) {
 		a.must("home", fmt.Sprintf(`grant_access{%s, out = %q}:check()`, fields, a.file(out)))
 	}
@@ -268,7 +268,7 @@ func TestAccess_Applications(t *testing.T) {
 // completed, or begun anew.
 func TestAccess_Interrupted(t *testing.T) {
 	t.Parallel()
-	a := newAccessRun(t, "127.46.6.11", "127.46.6.12", "127.46.6.13")
+	a := newAccessRun(t, "127.56.6.11", "127.56.6.12", "127.56.6.13")
 	grant := func(fields, out string) string { return fmt.Sprintf(`grant_access{%s, out = %q}`, fields, a.file(out)) }
 	a.kill[a.hosts[2]]()
 	said, ok := a.run("home", grant(`name = "ci", role = "operator"`, "ci.pem"))
@@ -313,7 +313,7 @@ func TestAccess_Interrupted(t *testing.T) {
 // manager of the authority is then down, which the certificates of users need, and nothing else.
 func TestAccess_LostAnswer(t *testing.T) {
 	t.Parallel()
-	a := newAccessRun(t, "127.46.7.11", "127.46.7.12", "127.46.7.13")
+	a := newAccessRun(t, "127.56.7.11", "127.56.7.12", "127.56.7.13")
 	grant := func(fields, out string) string { return fmt.Sprintf(`grant_access{%s, out = %q}`, fields, a.file(out)) }
 	a.kill[a.hosts[0]]()
 	a.startProgram("dkvmanager-failpoints", "access.written=kill", a.hosts[0],

@@ -15,7 +15,7 @@ import (
 // apart: a write that the other store has carried out is reported as that, and no second one is sent.
 func TestStoreOther_ThatIgnoresTheName(t *testing.T) {
 	t.Parallel()
-	const at = "127.28.5.12:7861"
+	const at = "127.28.9.12:7861"
 	l, err := net.Listen("tcp", at)
 	if err != nil {
 		t.Fatal(err)

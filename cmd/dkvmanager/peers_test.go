@@ -23,7 +23,7 @@ import (
 func TestPeers_RefuseHostileResponses(t *testing.T) {
 	var answer func(http.ResponseWriter, *http.Request)
 	server := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { answer(w, r) }))
-	listener, err := net.Listen("tcp", "127.48.6.1:0")
+	listener, err := net.Listen("tcp", "127.23.48.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -41,7 +41,7 @@ func TestPeers_RefuseHostileResponses(t *testing.T) {
 		"a wrong type":        says(`{"manager":7}`),
 		"no JSON":             says("SSH-2.0"),
 		"a redirect": func(w http.ResponseWriter, r *http.Request) {
-			http.Redirect(w, r, "http://127.48.6.2/", http.StatusFound)
+			http.Redirect(w, r, "http://127.23.48.2/", http.StatusFound)
 		},
 		"long headers": func(w http.ResponseWriter, _ *http.Request) {
 			w.Header().Set("X", strings.Repeat("x", 64<<10))
@@ -73,7 +73,7 @@ func TestPeers_RefuseHostileResponses(t *testing.T) {
 // The error names the manager that does not respond, and not why: a client could find out what listens at an address.
 // The log has the cause, once.
 func TestPeers_NameTheSilentManager(t *testing.T) {
-	listener, err := net.Listen("tcp", "127.48.6.3:0")
+	listener, err := net.Listen("tcp", "127.23.48.3:0")
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -21,7 +21,7 @@ func TestAnswer_BodiesOfEverySize(t *testing.T) {
 			"chunks": fmt.Sprintf("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n%s0\r\n\r\n", chunked(body)),
 			"end":    "HTTP/1.1 200 OK\r\n\r\n" + body,
 		} {
-			s := serve(t, "127.48.5.1", raw(answer))
+			s := serve(t, "127.59.5.1", raw(answer))
 			if a := one(t, get(s.Endpoint)); a.Err != nil || string(a.Body) != body {
 				t.Errorf("%d bytes by %s: got %d, error %v", size, name, len(a.Body), a.Err)
 			}
@@ -39,7 +39,7 @@ func chunked(body string) string {
 // The size of all answers to one call of Do together is limited, in addition to that of each answer.
 func TestAnswer_TotalBounded(t *testing.T) {
 	const most = 20
-	s := serve(t, "127.48.5.2", text(strings.Repeat("x", 1<<20)))
+	s := serve(t, "127.59.5.2", text(strings.Repeat("x", 1<<20)))
 	list := make([]Request, most+10)
 	for i := range list {
 		list[i] = get(s.Endpoint)
@@ -67,7 +67,7 @@ func TestAnswer_AnnouncedLengthAllocatesNothing(t *testing.T) {
 	const n = 64
 	begun := make(chan struct{}, n)
 	hold := make(chan struct{})
-	s := serve(t, "127.48.5.3", func(c net.Conn) {
+	s := serve(t, "127.59.5.3", func(c net.Conn) {
 		_, _ = c.Read(make([]byte, 4096))
 		head := fmt.Sprintf("HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\nx", maxBody)
 		if len(begun)%2 == 1 {
@@ -99,7 +99,7 @@ func TestAnswer_AnnouncedLengthAllocatesNothing(t *testing.T) {
 func TestAnswer_UnrequestedBytesIgnored(t *testing.T) {
 	noLeaks(t)
 	planted := make(chan struct{})
-	s := serve(t, "127.48.5.4", func(c net.Conn) {
+	s := serve(t, "127.59.5.4", func(c net.Conn) {
 		_, _ = c.Read(make([]byte, 4096))
 		reply(c, 200, "real")
 		<-planted
@@ -121,11 +121,11 @@ func TestAnswer_UnrequestedBytesIgnored(t *testing.T) {
 func TestAnswer_Interim(t *testing.T) {
 	const hint = "HTTP/1.1 103 Early Hints\r\nLink: </x>\r\n\r\n"
 	end := "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
-	s := serve(t, "127.48.5.5", raw("HTTP/1.1 100 Continue\r\n\r\n"+strings.Repeat(hint, maxInterim-2)+end))
+	s := serve(t, "127.59.5.5", raw("HTTP/1.1 100 Continue\r\n\r\n"+strings.Repeat(hint, maxInterim-2)+end))
 	if a := one(t, get(s.Endpoint)); a.Err != nil || string(a.Body) != "ok" {
 		t.Errorf("%+v, error %v", a, a.Err)
 	}
-	storm := serve(t, "127.48.5.6", raw(strings.Repeat(hint, maxInterim)+end))
+	storm := serve(t, "127.59.5.6", raw(strings.Repeat(hint, maxInterim)+end))
 	if a := one(t, get(storm.Endpoint)); a.Err == nil || a.Err.Class != Protocol {
 		t.Errorf("a storm: %+v", a)
 	}
@@ -143,7 +143,7 @@ func TestAnswer_ManagerFromHeader(t *testing.T) {
 		{"Dkv-Manager: m-1\r\nDkv-Manager: m-2\r\n", "m-1", ""},
 		{"Dkv-Manager: m-2\r\nDkv-Manager: m-1\r\n", "", ""},
 	} {
-		s := serve(t, fmt.Sprintf("127.48.5.%d", 40+i), raw("HTTP/1.1 404 .\r\n"+test.header+"Content-Length: 2\r\n\r\nok"))
+		s := serve(t, fmt.Sprintf("127.59.5.%d", 40+i), raw("HTTP/1.1 404 .\r\n"+test.header+"Content-Length: 2\r\n\r\nok"))
 		r := get(s.Endpoint)
 		r.Manager = test.expected
 		a := client(t).Do(context.Background(), []Request{r}, Options{})[0]

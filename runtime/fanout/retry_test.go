@@ -21,7 +21,7 @@ func TestRetry_Connect(t *testing.T) {
 	for _, method := range []string{"GET", "POST"} {
 		again := false
 		for try := 0; try < 50 && !again; try++ {
-			s := serve(t, "127.24.4.1", text("ok"))
+			s := serve(t, "127.59.4.1", text("ok"))
 			s.stop()
 			back := make(chan *fake)
 			time.AfterFunc(firstPause/5, func() { back <- serveAt(t, s.String(), text("back")) })
@@ -40,7 +40,7 @@ func TestRetry_Connect(t *testing.T) {
 }
 
 func TestRetry_RefusedCountedAndTimed(t *testing.T) {
-	s := serve(t, "127.24.4.2", text(""))
+	s := serve(t, "127.59.4.2", text(""))
 	s.stop()
 	a := one(t, get(s.Endpoint))
 	if a.Err == nil || a.Err.Class != Refused || a.Attempts != maxAttempts || a.Duration < firstPause/2 {
@@ -72,7 +72,7 @@ func TestRetry_TimeToConnect(t *testing.T) {
 		t.Errorf("took %s", d)
 	}
 	// It does not limit the time of the answer.
-	slow := serve(t, "127.24.4.4", requests(func(c net.Conn, _ *http.Request, _ []byte) {
+	slow := serve(t, "127.59.4.4", requests(func(c net.Conn, _ *http.Request, _ []byte) {
 		time.Sleep(150 * time.Millisecond) // longer than ConnectTimeout: the pause is what the test is about
 		reply(c, 200, "slow")
 	}))
@@ -99,7 +99,7 @@ func TestCompress_LargeBodies(t *testing.T) {
 		t.Fatalf("%d bytes of %d, %v", len(packed), len(large), did)
 	}
 	var wrong atomic.Int32
-	s := serve(t, "127.24.4.5", requests(func(c net.Conn, r *http.Request, body []byte) {
+	s := serve(t, "127.59.4.5", requests(func(c net.Conn, r *http.Request, body []byte) {
 		in, err := gzip.NewReader(bytes.NewReader(body))
 		if err != nil || r.Header.Get("Content-Encoding") != "gzip" {
 			wrong.Add(1)
@@ -128,7 +128,7 @@ func TestDo_Grows(t *testing.T) {
 	const n = firstParallel + 300
 	var asked atomic.Int32
 	all := make(chan struct{})
-	s := serve(t, "127.24.4.6", requests(func(c net.Conn, _ *http.Request, _ []byte) {
+	s := serve(t, "127.59.4.6", requests(func(c net.Conn, _ *http.Request, _ []byte) {
 		if asked.Add(1) == n {
 			close(all)
 		}

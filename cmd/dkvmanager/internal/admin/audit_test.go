@@ -28,7 +28,7 @@ func TestAudit_FullDisk(t *testing.T) {
 			continue
 		}
 		t.Run(row.method+" "+row.path, func(t *testing.T) {
-			s := row.serve(t, cluster, fmt.Sprintf("127.48.5.%d:0", i+1))
+			s := row.serve(t, cluster, fmt.Sprintf("127.58.5.%d:0", i+1))
 			who := all[0]
 			for _, each := range all {
 				if row.allows(each) {
@@ -86,7 +86,7 @@ func TestAudit_FullDisk(t *testing.T) {
 func TestAudit_BadReason(t *testing.T) {
 	b := newHarness(t)
 	cluster := securitytest.New(t, "prod")
-	s := secure(t, b, cluster, "127.48.6.1:0")
+	s := secure(t, b, cluster, "127.58.6.1:0")
 	root := client(t, cluster.User("root", "admin"))
 	if err := cluster.Tell(b.api.Member); err != nil {
 		t.Fatal(err)
@@ -114,7 +114,7 @@ func TestAudit_HeadOnAnswers(t *testing.T) {
 		}
 		seen++
 		t.Run(r.action, func(t *testing.T) {
-			s := row.serve(t, cluster, fmt.Sprintf("127.48.7.%d:0", i+1))
+			s := row.serve(t, cluster, fmt.Sprintf("127.58.7.%d:0", i+1))
 			var who caller
 			for _, each := range all {
 				if row.allows(each) {

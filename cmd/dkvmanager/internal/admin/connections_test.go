@@ -138,7 +138,7 @@ func TestPlaces_KnownClientsAreManagersOfTheCatalogAndMembers(t *testing.T) {
 
 // A client with as many requests in progress as one address may have gets a refusal that says so.
 func TestServe_RefusesMoreRequestsOfOneAddress(t *testing.T) {
-	b, l := serveHarness(t, "127.48.2.5:0", func(a *API) { a.limits.connections = 4 })
+	b, l := serveHarness(t, "127.58.2.5:0", func(a *API) { a.limits.connections = 4 })
 	b.must("POST", wire.StoresPath(), orders(2, ownHost), wire.CodeOK, "Created")
 	b.sup.enter, b.sup.leave = make(chan struct{}), make(chan struct{})
 	for i := range 2 { // half of the slots
@@ -156,7 +156,7 @@ func TestServe_RefusesMoreRequestsOfOneAddress(t *testing.T) {
 
 // A client that sends requests and does not read the responses does not shut out others.
 func TestServe_UnreadResponsesGiveWay(t *testing.T) {
-	_, l := serveHarness(t, "127.48.2.6:0", func(a *API) { a.limits.connections = 4 })
+	_, l := serveHarness(t, "127.58.2.6:0", func(a *API) { a.limits.connections = 4 })
 	requests := strings.Repeat("GET "+wire.Prefix+"/openapi.json HTTP/1.1\r\nHost: localhost\r\n\r\n", 1000)
 	for range 2 { // half of the slots
 		c := say(t, l, "")

@@ -329,7 +329,7 @@ func TestMatrix_Routes(t *testing.T) {
 	all := callers(t, cluster)
 	for i, row := range matrix(cluster, all[len(all)-1].bundle) {
 		t.Run(row.method+" "+row.path, func(t *testing.T) {
-			address := fmt.Sprintf("127.48.3.%d:0", i+1)
+			address := fmt.Sprintf("127.58.3.%d:0", i+1)
 			unchanged := row.serve(t, cluster, address)
 			for _, who := range all {
 				t.Run(who.name, func(t *testing.T) {

@@ -87,7 +87,7 @@ func say(t *testing.T, l net.Listener, text string) net.Conn {
 
 // A client that announces a body and never sends it loses its connection, whatever else is wrong with its request.
 func TestServe_SlowBody(t *testing.T) {
-	_, l := serveHarness(t, "127.48.2.1:0", func(a *API) { a.bodies.timeout = 50 * time.Millisecond })
+	_, l := serveHarness(t, "127.58.2.1:0", func(a *API) { a.bodies.timeout = 50 * time.Millisecond })
 	for _, head := range []string{
 		"POST " + wire.StoresPath(), "POST /nowhere", "PUT " + wire.StoresPath(), "POST " + wire.StorePath("1") + "/settle",
 		"POST " + wire.StoresPath() + "?x=1", "OPTIONS *", "POST " + wire.StoresPath() + " HTTP/1.1\r\nOrigin: http://evil.example",
@@ -110,7 +110,7 @@ func TestServe_SlowBody(t *testing.T) {
 
 // A client that begins a header and does not complete it in time loses its connection.
 func TestServe_SlowHeader(t *testing.T) {
-	_, l := serveHarness(t, "127.48.2.4:0", func(a *API) { a.limits.headerTime = 50 * time.Millisecond })
+	_, l := serveHarness(t, "127.58.2.4:0", func(a *API) { a.limits.headerTime = 50 * time.Millisecond })
 	c := say(t, l, "GET "+wire.HealthPath()+" HTTP/1.1\r\nHost:")
 	if err := c.SetReadDeadline(time.Now().Add(10 * time.Second)); err != nil {
 		t.Fatal(err)
@@ -127,7 +127,7 @@ func TestServe_SlowHeader(t *testing.T) {
 // address may have.
 func TestServe_SilentConnectionsGiveWay(t *testing.T) {
 	const most = 16
-	_, l := serveHarness(t, "127.48.2.2:0", func(a *API) { a.limits.connections = most })
+	_, l := serveHarness(t, "127.58.2.2:0", func(a *API) { a.limits.connections = most })
 	for range most + 10 {
 		say(t, l, "")
 	}
@@ -163,7 +163,7 @@ func TestServe_LeavesFileDescriptors(t *testing.T) {
 
 func TestServe_LargeBodiesTakeTurns(t *testing.T) {
 	const most, large, slots = 64 << 10, 4 << 10, 3
-	b, l := serveHarness(t, "127.48.2.3:0", func(a *API) {
+	b, l := serveHarness(t, "127.58.2.3:0", func(a *API) {
 		a.bodies.most, a.bodies.large, a.bodies.slots = most, large, newLargeBodies(slots)
 	})
 	post := func(size int) string {

@@ -15,8 +15,8 @@ var alterations = map[string]func(f *cluster, c *wire.Operation){
 	"the client port of another's instance":     func(_ *cluster, c *wire.Operation) { c.Nodes[2].ClientPort = 7899 },
 	"the name of an instance":                   func(_ *cluster, c *wire.Operation) { c.Nodes[1].Name = "orders-9" },
 	"a role":                                    func(_ *cluster, c *wire.Operation) { c.Nodes[1].Role = wire.Gateway },
-	"the host of the manager's instance":        func(_ *cluster, c *wire.Operation) { c.Nodes[1].Host = "127.28.0.99" },
-	"the address of the coordinator":            func(_ *cluster, c *wire.Operation) { c.Managers[0].URL = "http://127.28.0.99:7801" },
+	"the host of the manager's instance":        func(_ *cluster, c *wire.Operation) { c.Nodes[1].Host = "127.64.0.99" },
+	"the address of the coordinator":            func(_ *cluster, c *wire.Operation) { c.Managers[0].URL = "http://127.64.0.99:7801" },
 	"the creating operation":                    func(_ *cluster, c *wire.Operation) { c.Creation = id(9) },
 	"a founder":                                 func(_ *cluster, c *wire.Operation) { c.Founders[1].ClustronPort = 7899 },
 }

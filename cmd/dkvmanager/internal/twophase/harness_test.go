@@ -40,7 +40,7 @@ func newCluster(t *testing.T) *cluster {
 		f.all = append(f.all, m)
 	}
 	for i := range f.all { // identities are created in the order of time, so they are sorted
-		f.all[i].host = fmt.Sprintf("127.28.0.%d", 11+i)
+		f.all[i].host = fmt.Sprintf("127.64.0.%d", 11+i)
 	}
 	return f
 }
