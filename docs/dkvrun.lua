@@ -363,9 +363,10 @@ function add_instance(name, instance_name, host, clustron_port, client_port, nod
 
 ---Declares the script's own options and reads them from its command line. Each name has a type ("string", "integer", "number", "boolean", "list"), which makes it required, or a default, which gives it a type. The script then accepts `--name VALUE` and `--name=VALUE`, `--name` and `--no-name` for a boolean, commas or a repeated option for a list, and `--help`.
 ---@param options any a table of the options: their names, in snake_case, and their types or defaults
+---@param about? string what the script does, for `--help`: shown as it is, before the options
 ---@return any # a table with the options' values by name and the other arguments of the command line as list items
 ---@overload fun(parameters: table): any
-function args(options) end
+function args(options, about) end
 
 ---Registers a function to be called when the run ends, also after an error, `exit`, `--timeout` or Ctrl-C. After `--timeout`, `--max-memory` or Ctrl-C all functions together have 4 seconds. The functions run in reverse order, each with the session that was current when it was registered.
 ---@param f function the function to call

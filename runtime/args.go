@@ -21,11 +21,15 @@ func ArgsBuiltin() Builtin {
 			Name: "options", Type: Any, Required: true,
 			Doc:   "a table of the options: their names, in snake_case, and their types or defaults",
 			Check: checkOptions,
+		}, {
+			Name: "about", Type: String,
+			Doc: "what the script does, for `--help`: shown as it is, before the options",
 		}},
-		Positional: 1,
+		Positional: 2,
 		Returns:    "a table with the options' values by name and the other arguments of the command line as list items",
-		Example:    "local opt = args{store = \"OrdersStore\", count = 2, verbose = false}\nprint(opt.store, opt.count, #opt)",
-		Impl:       readArgs,
+		Example: "local opt = args({store = \"OrdersStore\", count = 2, verbose = false}, \"Fills a store with samples.\")\n" +
+			"print(opt.store, opt.count, #opt)",
+		Impl: readArgs,
 	}
 }
 
@@ -108,7 +112,7 @@ func readArgs(c *Call) (any, error) {
 	}
 	script, args := c.Host.script()
 	if wantsHelp(args) {
-		fmt.Fprint(c.Host.stdout(), printable.Text(usage(script, options)))
+		fmt.Fprint(c.Host.stdout(), printable.Text(usage(script, c.String("about"), options)))
 		return nil, &Exit{}
 	}
 	line := commandLine{options: options, args: args}
@@ -141,8 +145,8 @@ func readArgs(c *Call) (any, error) {
 	return List{Items: rest, Type: result, Values: values, String: show}, nil
 }
 
-// usage returns the text that --help prints.
-func usage(script string, options []*option) string {
+// usage returns the text that --help prints. About says what the script does, or is empty.
+func usage(script, about string, options []*option) string {
 	if script == "" {
 		script = "script"
 	}
@@ -170,7 +174,10 @@ func usage(script string, options []*option) string {
 		rows = append(rows, []string{"  " + flag, strings.TrimSuffix(note, "default ")})
 	}
 	rows = append(rows, []string{"  -h, --help", "shows this"})
-	return "usage: " + script + " [options] [ARG…]\n\n" + align(rows) + "\n"
+	if about = strings.TrimSpace(about); about != "" {
+		about += "\n\n"
+	}
+	return "usage: " + script + " [options] [ARG…]\n\n" + about + align(rows) + "\n"
 }
 
 // commandLine reads a script's arguments into its options.

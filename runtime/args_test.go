@@ -98,4 +98,11 @@ func TestHost_ArgsHelp(t *testing.T) {
 			t.Errorf("%s printed %q\nwant %q", flag, got, want)
 		}
 	}
+	got, _ := runWithArgs("print(args({}, [[\nFills a store\nwith samples.\n]]))", "--help")
+	if want := "usage: demo.lua [options] [ARG…]\n\nFills a store\nwith samples.\n\n  -h, --help  shows this\n"; got != want {
+		t.Errorf("got %q\nwant %q", got, want)
+	}
+	if got, err := runWithArgs(`print(args({count = 2}, "Fills a store.").count)`); err != nil || got != "2\n" {
+		t.Errorf("got %q, %v", got, err)
+	}
 }

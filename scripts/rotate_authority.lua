@@ -9,7 +9,17 @@
 --   dkvmanager pki rotate --data-dir DIR
 --   dkvrun -m 10.0.0.11,10.0.0.12,10.0.0.13 scripts/rotate_authority.lua
 
-local opt = args{wait_sec = 60, timeout_sec = 120}
+local opt = args({wait_sec = 60, timeout_sec = 120}, [[
+Carries the replacement of a secured cluster's authority on, which
+"dkvmanager pki rotate" begins and ends. It waits until every manager and
+instance has a certificate of the newest authority, restarts the instances
+that read other authorities when they started, one after the other, while the
+stores take reads and writes, and says what comes next. Where nothing is to be
+done it changes nothing. Run it after each "pki rotate", and again after an
+interruption; dkvrun --dry-run shows what it would restart.
+
+--wait-sec is how long it waits for certificates and for old connections to
+end, --timeout-sec how long the restart of one store may take.]])
 
 -- rows returns the certificates of all managers and instances; each manager has to answer.
 local function rows() return list_certificates():check() end

@@ -8,7 +8,19 @@
 --
 -- Reads and writes of a store stand still for some seconds while its cluster ports are switched.
 
-local opt = args{stores = {}, timeout_sec = 120}
+local opt = args({stores = {}, timeout_sec = 120}, [[
+Switches the stores of a running cluster to TLS, whose managers were secured
+with --tls=prefer. It checks that all managers are secured and all stores
+whole, and changes nothing if one is not. Then it restarts the instances of
+each store one after the other, so that their client ports take TLS, and
+switches the cluster ports, store by store: reads and writes of that store
+stand still for some seconds, and none is lost. The switch can't be undone.
+Run it again after an interruption, and at the end, when all managers run with
+--tls=require, to see that nothing is open any more. dkvrun --dry-run checks,
+and says what it would do.
+
+--stores names the stores, all without it; --timeout-sec is how long each
+restart and each switch of a store may take.]])
 
 local function stop(format, ...)
   print(string.format(format, ...))

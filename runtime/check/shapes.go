@@ -184,7 +184,7 @@ func (c *checker) shapeOfCall(call *syntax.Call) *shape {
 
 // scriptOptions returns the shape of the result of args{…}, or nil if not all names are literals.
 func scriptOptions(call *syntax.Call) *shape {
-	if len(call.Args) != 1 {
+	if len(call.Args) == 0 {
 		return nil
 	}
 	t, ok := call.Args[0].(*syntax.Table)

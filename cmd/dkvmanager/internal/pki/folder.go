@@ -22,6 +22,8 @@ const (
 	ManagerFile    File = "manager.pem"     // the manager's certificate
 	// NextAuthorityFile is the root that is about to replace that of AuthorityFile.
 	NextAuthorityFile File = "next-authority.pem"
+	// PreviousAuthorityFile is the root that is being replaced, until its replacement ends.
+	PreviousAuthorityFile File = "previous-authority.pem"
 )
 
 // RootsFile has the certificates of the trusted roots, and no key.

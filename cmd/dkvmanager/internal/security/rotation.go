@@ -99,8 +99,11 @@ func (r Rotation) complete() error {
 				return now, err
 			}
 		}
-		// The authority's key is written last: until then the present one is needed to begin.
-		if err = failpoint.At("rotate.issuers"); err == nil {
+		// The authority's key is written last: until then the present one is needed to begin. It is kept for Abort.
+		if err = failpoint.At("rotate.issuers"); err == nil && now.authority != nil && now.authority.Root != next.Root {
+			err = files.Save(pki.PreviousAuthorityFile, now.authority.Bundle())
+		}
+		if err == nil {
 			err = files.Save(pki.AuthorityFile, next.Bundle())
 		}
 		if err == nil {
