@@ -102,6 +102,8 @@ func execute(m *security.Member, r controlRequest, survey surveyor) (string, err
 		return importKey(m, r.Key)
 	case "rotate":
 		return rotate(m, survey)
+	case "abort":
+		return abortRotation(m)
 	case "update":
 		return update(m, r.Chain)
 	}

@@ -31,6 +31,7 @@ type securityCommand struct {
 	update   string // the file of the credential to write anew; empty for a new credential
 	// passphraseFile is the file with the passphrase of an export; empty to ask at the terminal.
 	passphraseFile string
+	abort          bool // takes a rotation back
 }
 
 // runSecurity executes token, credential, revoke or pki.
@@ -72,6 +73,7 @@ func parseSecurity(name string, args []string) (*securityCommand, error) {
 	case "pki":
 		set.StringVar(&c.out, "out", "", "")
 		set.StringVar(&c.passphraseFile, "passphrase-file", "", "")
+		set.BoolVar(&c.abort, "abort", false, "")
 	}
 	names, err := parseMixed(set, args)
 	if err != nil {
@@ -140,6 +142,12 @@ func (c *securityCommand) checkPKI(arguments []string) error {
 		return errors.New("want pki settle BRANCH: pki status shows the branches of the access log")
 	case c.Command == "import" || c.Command == "settle":
 		c.Name, want = arguments[1], 2
+	}
+	if c.abort {
+		if c.Command != "rotate" {
+			return fmt.Errorf("--abort is for pki rotate, not for pki %s", c.Command)
+		}
+		c.Command = "abort"
 	}
 	if c.Command != "export" && c.out != "" || c.Command != "export" && c.Command != "import" && c.passphraseFile != "" {
 		return fmt.Errorf("--out is for pki export, --passphrase-file for pki export and pki import, not for pki %s", c.Command)

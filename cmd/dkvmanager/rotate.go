@@ -31,7 +31,8 @@ func rotate(m *security.Member, survey surveyor) (string, error) {
 		return "", err
 	}
 	if !inProgress {
-		return "A new authority signs from now on, and the old one is still trusted.\n" + m.Rotation().Next(), nil
+		return "A new authority signs from now on, and the old one is still trusted. Export the key of the new one:\n" +
+			"dkvmanager pki export. An earlier export is of use only until the end, to take this back.\n" + m.Rotation().Next(), nil
 	}
 	if survey == nil {
 		return "", errors.New("the rotation of the authority is in progress, and its last step asks all managers: start the manager of this server")
@@ -46,6 +47,16 @@ func rotate(m *security.Member, survey surveyor) (string, error) {
 	return "The old authority is trusted no longer. Run scripts/rotate_authority.lua once more: running instances\n" +
 		"still trust it where they connect to each other, until they are restarted. Join tokens and exports of\n" +
 		"the key that were made before are of no use any more.\n", nil
+}
+
+// abortRotation takes a rotation of the authority back.
+func abortRotation(m *security.Member) (string, error) {
+	if err := m.Rotation().Abort(); err != nil {
+		return "", err
+	}
+	return "The old authority stays, and the servers get certificates of it within seconds. Run scripts/rotate_authority.lua:\n" +
+		"it waits for that. Exports of the new authority's key are of no use any more. If somebody else may have that key,\n" +
+		"replace the authority now, with dkvmanager pki rotate: what the key signs is accepted until that ends.\n", nil
 }
 
 // maxSurvey is the maximum number of managers that are asked for certificates at a time.

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"crypto/ecdsa"
 	"crypto/subtle"
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"maps"
@@ -393,6 +394,14 @@ func (g GrantState) ended(now time.Time) bool { return !g.Expires.IsZero() && !n
 // Authorities returns the keys of Roots, the one that was added last at the end.
 func (s *State) Authorities() []Hash {
 	return slices.SortedFunc(maps.Keys(s.Roots), func(a, b Hash) int { return cmp.Compare(s.Added[a], s.Added[b]) })
+}
+
+// IsOfNewest reports whether the authority that was added last has signed the certificate of an issuer. What other
+// issuers make counts nothing when the earlier authority is retired.
+func (s *State) IsOfNewest(issuer *x509.Certificate) bool {
+	names := s.Authorities()
+	signer := x509.Certificate{PublicKeyAlgorithm: x509.ECDSA, PublicKey: s.Roots[names[len(names)-1]]}
+	return signer.CheckSignature(issuer.SignatureAlgorithm, issuer.RawTBSCertificate, issuer.Signature) == nil
 }
 
 // IsRevoked reports whether a certificate is revoked. It fits identity.Policy.Revoked.

@@ -34,15 +34,18 @@ func (r Rotation) InProgress() bool { return len(r.of.State().Roots) > 1 }
 // Begin makes the next authority, adds it to the access log, and lets it admit the issuers of this server. It does
 // nothing where that is done.
 func (r Rotation) Begin() error {
-	present, err := r.of.holding()
-	if err != nil {
-		return err
-	}
 	if len(r.of.State().Forks) > 0 {
 		return errors.New("the access log has branches that differ: see dkvmanager pki status")
 	}
 	if r.InProgress() {
-		return r.complete()
+		if err := r.complete(); err != nil {
+			return err
+		}
+		return r.checkKey()
+	}
+	present, err := r.of.holding()
+	if err != nil {
+		return err
 	}
 	var next *pki.Authority
 	err = r.of.replaceKeys(func(files pki.Folder, now keyring) (keyring, error) {
@@ -122,6 +125,111 @@ func (r Rotation) complete() error {
 	return err
 }
 
+// newest returns the hash of the key of the authority that was added last.
+func (r Rotation) newest() access.Hash {
+	names := r.of.State().Authorities()
+	return names[len(names)-1]
+}
+
+// checkKey returns why a rotation that is in progress can't go on on this server: another one holds the authority, or
+// the new one's key is not here.
+func (r Rotation) checkKey() error {
+	authority, err := r.of.holding()
+	if err == nil && hashOf(authority.Root) == r.newest() {
+		return nil
+	}
+	if err != nil && r.of.State().Holder != r.of.Identity().Name {
+		return err
+	}
+	return fmt.Errorf("the key of the new authority, %s, is not on this server: bring it here with dkvmanager pki import, "+
+		"or keep the old authority: dkvmanager pki rotate --abort", ShortHash(r.newest()))
+}
+
+// ErrNotAdmitted is the error of a server that makes no certificates for others now.
+var ErrNotAdmitted = errors.New("the authority that was added last has not admitted the issuer of this server yet, " +
+	"which takes seconds: dkvmanager pki status shows why if it takes longer")
+
+// checkIssuer returns ErrNotAdmitted if certificates that an issuer of this server makes would count nothing at the end
+// of the rotation, which doesn't name them.
+func (r Rotation) checkIssuer(issuer *pki.Issuer) error {
+	if r.of.State().IsOfNewest(issuer.Chain[0]) {
+		return nil
+	}
+	return ErrNotAdmitted
+}
+
+// Abort takes back a rotation that is in progress: the old authority stays, and the new one vouches for nothing by
+// itself. The old one admits the issuers anew. It needs the old authority's key: this server keeps it until the
+// rotation ends, and Import brings it elsewhere.
+//
+// The old authority has signed the new one's certificate. So what the new one has signed is accepted until the servers
+// have got their new certificates, and also later, until the old authority is replaced.
+func (r Rotation) Abort() error {
+	state := r.of.State()
+	names := state.Authorities()
+	switch {
+	case state.Holder != r.of.Identity().Name:
+		_, err := r.of.holding()
+		return err
+	case len(names) != 2:
+		return errNoRotation
+	}
+	err := r.of.replaceKeys(func(files pki.Folder, now keyring) (keyring, error) {
+		old, err := now.authority, error(nil)
+		if old == nil || hashOf(old.Root) != names[0] {
+			old, err = load(files, pki.PreviousAuthorityFile, pki.AuthorityOf)
+		}
+		if errors.Is(err, fs.ErrNotExist) || err == nil && hashOf(old.Root) != names[0] {
+			return now, fmt.Errorf("the key of the old authority, %s, is not on this server either: "+
+				"bring it here with dkvmanager pki import", ShortHash(names[0]))
+		}
+		if err == nil {
+			err = files.Remove(pki.NextAuthorityFile)
+		}
+		if err != nil {
+			return now, err
+		}
+		if now.issuer, err = readmit(files, pki.IssuerFile, now.issuer, old, now.roots); err != nil {
+			return now, err
+		}
+		if now.users == nil {
+			now.users, err = newIssuer(files, pki.UserIssuerFile, old, []identity.Kind{identity.User}, r.of.Now())
+		} else {
+			now.users, err = readmit(files, pki.UserIssuerFile, now.users, old, now.roots)
+		}
+		if err == nil {
+			err = failpoint.At("rotate.back")
+		}
+		if err == nil {
+			err = files.Save(pki.AuthorityFile, old.Bundle())
+		}
+		now.authority = old
+		return now, err
+	})
+	if err != nil {
+		return err
+	}
+	return r.retire(names[1], "rotate.aborted")
+}
+
+// errNoRotation is the error of what needs a rotation in progress.
+var errNoRotation = errors.New("no rotation of the authority is in progress: dkvmanager pki rotate begins one")
+
+// retire adds the line to the access log after which an authority vouches for nothing, and follows it.
+func (r Rotation) retire(old access.Hash, done string) error {
+	if err := r.of.sign(access.Entry{Kind: access.Retire, Of: old}); err != nil {
+		return err
+	}
+	if err := failpoint.At(done); err != nil {
+		return err
+	}
+	if err := r.follow(""); err != nil {
+		return err
+	}
+	_, err := r.of.Renew()
+	return err
+}
+
 // readmit lets an authority admit an issuer of this server, and writes its file.
 func readmit(files pki.Folder, file pki.File, issuer *pki.Issuer, by *pki.Authority, roots []*x509.Certificate) (
 	*pki.Issuer, error) {
@@ -188,11 +296,16 @@ func (r Rotation) follow(given string) error {
 		if len(roots) == 0 || slices.EqualFunc(roots, now.roots, (*x509.Certificate).Equal) {
 			return now, nil
 		}
+		alone := len(state.Roots) == 1
+		if alone {
+			if err := files.Remove(pki.PreviousAuthorityFile); err != nil {
+				return now, err
+			}
+		}
 		if err := files.SaveRoots(roots); err != nil {
 			return now, err
 		}
 		now.roots = roots
-		alone := len(state.Roots) == 1
 		issuer, err := trust(files, pki.IssuerFile, now.issuer, roots, alone)
 		if err != nil {
 			return now, err
@@ -298,19 +411,9 @@ func (r Rotation) Retire() error {
 	}
 	names := r.of.State().Authorities()
 	if len(names) != 2 || names[1] != hashOf(authority.Root) {
-		return errors.New("no rotation of the authority is in progress: dkvmanager pki rotate begins one")
+		return errNoRotation
 	}
-	if err := r.of.sign(access.Entry{Kind: access.Retire, Of: names[0]}); err != nil {
-		return err
-	}
-	if err := failpoint.At("rotate.retired"); err != nil {
-		return err
-	}
-	if err := r.follow(""); err != nil {
-		return err
-	}
-	_, err = r.of.Renew()
-	return err
+	return r.retire(names[0], "rotate.retired")
 }
 
 // Left returns the identities whose certificates only the old authority vouches for, by the access log: users and
@@ -399,6 +502,11 @@ func (r Rotation) Next() string {
 	if r.Waiting() {
 		fmt.Fprintf(&out, "This server waits for the new authority to admit it, which the server of %s does.\n", r.of.holder())
 	}
+	if r.of.State().Holder == r.of.Identity().Name {
+		if err := r.checkKey(); err != nil {
+			return out.String() + "Next: " + err.Error() + "\n"
+		}
+	}
 	out.WriteString("Next: dkvrun … scripts/rotate_authority.lua restarts the stores and shows what is missing.\n")
 	credentials, tokens := r.Left()
 	if len(credentials)+len(tokens) > 0 {
@@ -410,7 +518,8 @@ func (r Rotation) Next() string {
 	for _, id := range tokens {
 		fmt.Fprintf(&out, "  %s (bearer token)\n", id)
 	}
-	out.WriteString("At last dkvmanager pki rotate, once more on the server with the authority's key, ends it.\n")
+	out.WriteString("At last dkvmanager pki rotate, once more on the server with the authority's key, ends it.\n" +
+		"Until then dkvmanager pki rotate --abort, on this server, takes it back.\n")
 	return out.String()
 }
 
