@@ -201,6 +201,9 @@ func (g *grant) make() (*access.Entry, error) {
 		return nil, g.c.Misuse("out", "%v", err)
 	}
 	e, err := g.write(func(s *access.State) (*access.Entry, error) {
+		if len(b.Chain) > 1 && !s.IsOfNewest(b.Chain[1]) {
+			return nil, g.tooOld()
+		}
 		wanted := line
 		return &wanted, g.check(s)
 	})
@@ -213,6 +216,14 @@ func (g *grant) make() (*access.Entry, error) {
 		return nil, errors.Join(err, os.Remove(g.unfinished()))
 	}
 	return e, nil
+}
+
+// tooOld is the error for a certificate that was made just before another authority was added: it would count nothing
+// when the earlier one is retired.
+func (g *grant) tooOld() error {
+	err := g.c.Errorf(wire.CodeNoAuthority, "%s: the authority is being replaced, and the new one does not vouch for the certificate", g.c.Name)
+	err.Hint = "nothing was granted: make the call again"
+	return err
 }
 
 // resume looks for what an interrupted run has left. It reports whether the credential there is the one that the access
@@ -313,7 +324,7 @@ func (g *grant) certificate(key *ecdsa.PrivateKey) (*wire.MadeCertificate, error
 		if failed == nil || answer.Answer.Err == nil {
 			failed = &rowError{answer.Row}
 		}
-		if answer.Answer.Err == nil {
+		if answer.Answer.Err == nil && answer.Row.Code != wire.CodeNoAuthority {
 			break // a refusal: others would refuse as well
 		}
 	}

@@ -231,7 +231,7 @@ func (s *membership) makeCertificate(req *request) (any, error) {
 	switch {
 	case errors.As(err, &refused):
 		return nil, wire.Refuse(wire.CodeBadRequest, "%w", refused)
-	case errors.Is(err, security.ErrNoAuthority):
+	case errors.Is(err, security.ErrNoAuthority), errors.Is(err, security.ErrNotAdmitted):
 		return nil, wire.Refuse(wire.CodeNoAuthority, "%w", err)
 	}
 	return made, err

@@ -48,7 +48,11 @@ func (m *Member) Credential(user string, role identity.Role, lifetime time.Durat
 	if err != nil {
 		return nil, err
 	}
-	b, err := m.ring().users.Issue(pki.Leaf{Identity: id, Lifetime: lifetime}, m.now())
+	issuer := m.ring().users
+	if err := m.Rotation().checkIssuer(issuer); err != nil {
+		return nil, err
+	}
+	b, err := issuer.Issue(pki.Leaf{Identity: id, Lifetime: lifetime}, m.now())
 	if err != nil {
 		return nil, err
 	}
@@ -74,7 +78,11 @@ func (m *Member) AppCredential(store, name string, role identity.Role, lifetime 
 	if err := identity.CheckRole(identity.App, role); err != nil {
 		return nil, err
 	}
-	b, err := m.ring().issuer.Issue(pki.Leaf{Identity: id, Lifetime: lifetime}, m.now())
+	issuer := m.ring().issuer
+	if err := m.Rotation().checkIssuer(issuer); err != nil {
+		return nil, err
+	}
+	b, err := issuer.Issue(pki.Leaf{Identity: id, Lifetime: lifetime}, m.now())
 	if err != nil {
 		return nil, err
 	}
@@ -88,7 +96,7 @@ func (m *Member) AppCredential(store, name string, role identity.Role, lifetime 
 
 // Certify makes the certificate of a user or an application for the key of a signing request. It has no role, which a
 // line of the access log gives it. A refusal is a *TokenError; for a user's the error is ErrNoAuthority unless this
-// server holds the authority.
+// server holds the authority. It is ErrNotAdmitted while the newest authority doesn't vouch for what this server makes.
 func (m *Member) Certify(id identity.Identity, request string, lifetime time.Duration) (wire.MadeCertificate, error) {
 	issuer := m.ring().issuer
 	switch {
@@ -101,6 +109,9 @@ func (m *Member) Certify(id identity.Identity, request string, lifetime time.Dur
 		issuer = m.ring().users
 	case id.Kind != identity.App:
 		return wire.MadeCertificate{}, &TokenError{fmt.Errorf("%s is neither a user nor an application", id)}
+	}
+	if err := m.Rotation().checkIssuer(issuer); err != nil {
+		return wire.MadeCertificate{}, err
 	}
 	key, err := identity.ParseRequest([]byte(request))
 	if err != nil {
