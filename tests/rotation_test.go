@@ -152,13 +152,15 @@ func TestRotation_UnderLoad(t *testing.T) {
 	do(true, "dkvmanager", "credential", "--data-dir", folder, "--update", old, "--out", admin)
 	do(true, "dkvmanager", "credential", "--data-dir", folder, "--update", file("web.pem"), "--out", file("web2.pem"))
 	load.file.Store(file("web2.pem"))
-	retired := func() bool { // the connections of the application with its old file end within a moment
-		return s.command("home", "dkvmanager", "pki", "rotate", "--data-dir", folder).Run() == nil
-	}
-	for end := time.Now().Add(30 * time.Second); !retired(); time.Sleep(200 * time.Millisecond) {
-		if time.Now().After(end) {
-			t.Fatalf("not retired: %s", do(false, "dkvmanager", "pki", "rotate", "--data-dir", folder))
+	err := poll(30*time.Second, func() error { // the application's connections with its old file end within a moment
+		said, err := s.command("home", "dkvmanager", "pki", "rotate", "--data-dir", folder).CombinedOutput()
+		if err != nil {
+			return fmt.Errorf("%w: %s", err, said)
 		}
+		return nil
+	})
+	if err != nil {
+		t.Fatalf("not retired: %v", err)
 	}
 	if said := run(true, script); !strings.Contains(said, "alone") {
 		t.Errorf("after: %s", said)
