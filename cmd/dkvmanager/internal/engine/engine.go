@@ -114,6 +114,8 @@ type Keys struct {
 	Authorities     []string `json:"authorities"`
 	PeerAuthorities []string `json:"peerAuthorities,omitempty"`
 	OldClients      []string `json:"oldClients,omitempty"`
+	// Exposed has the bearer tokens of the cluster that came to its client port without TLS.
+	Exposed []string `json:"exposed,omitempty"`
 }
 
 // Member is a data instance in the member list of the running store.

@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -25,6 +26,9 @@ type Keys struct {
 	folder, store string
 	now           func() time.Time
 	content       atomic.Pointer[content]
+
+	exposing sync.Mutex
+	exposed  []string // bearer tokens of the cluster that came without TLS: see Expose
 
 	reading sync.Mutex
 	read    [2]os.FileInfo // of CertificateFile and AccessFile, as they were read last
@@ -344,11 +348,46 @@ func (k *Keys) CallerOf(token string) (caller identity.Caller, err error) {
 	if err != nil {
 		return identity.Caller{}, err
 	}
+	if slices.Contains(k.Exposed(), t.Text()) {
+		return identity.Caller{}, errExposed
+	}
 	err = k.check(func(c *content) error {
 		caller, err = c.state.Bearer(t.Hash(), k.now())
 		return err
 	})
 	return caller, err
+}
+
+// errExposed is the refusal of a bearer token that came without TLS.
+var errExposed = errors.New("this bearer token came without TLS once, and counts no longer: " +
+	"dkvmanager credential --token makes another one")
+
+// Expose notes that a bearer token came without TLS, where others may have read it: it is taken no more. Of a text that
+// is no token of the cluster nothing is kept.
+func (k *Keys) Expose(token string) {
+	t, err := access.ParseBearerToken(token)
+	if _, known := k.content.Load().state.Bearers[t.Hash()]; err != nil || !known {
+		return
+	}
+	k.exposing.Lock()
+	defer k.exposing.Unlock()
+	if !slices.Contains(k.exposed, token) {
+		k.exposed = append(k.exposed, token)
+	}
+}
+
+// Exposed returns the bearer tokens that came without TLS, and which the instance's manager still lists: it makes them
+// count no longer, everywhere and for good.
+func (k *Keys) Exposed() []string {
+	bearers := k.content.Load().state.Bearers
+	k.exposing.Lock()
+	defer k.exposing.Unlock()
+	k.exposed = slices.DeleteFunc(k.exposed, func(token string) bool {
+		t, err := access.ParseBearerToken(token)
+		_, listed := bearers[t.Hash()]
+		return err != nil || !listed
+	})
+	return slices.Clone(k.exposed)
 }
 
 // ErrNoCertificate is the refusal of a client that has shown no certificate and no bearer token.

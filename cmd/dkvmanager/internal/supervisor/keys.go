@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"reflect"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -76,8 +77,8 @@ func (k *instanceKeys) notify() {
 }
 
 // follow keeps the keys in the instances' folders current until ctx is done: after each change of the access log, of
-// the certificates of an organisation's own authority and of a store's topology, and when a certificate is due for
-// renewal.
+// the certificates of an organisation's own authority and of a store's topology, when a bearer token came without TLS,
+// and when a certificate is due for renewal.
 func (k *instanceKeys) follow(ctx context.Context, folders func() []string) {
 	if k == nil {
 		return
@@ -87,15 +88,16 @@ func (k *instanceKeys) follow(ctx context.Context, folders func() []string) {
 	var last *access.State
 	var shown *identity.Bundle // the manager's certificate changes with its issuer and the authorities
 	var organisation *external.Content
+	var burnt []string
 	var stores map[string]*instancekeys.Topology
 	var done time.Time
 	for {
 		state, now := k.member.State(), k.topologies()
-		own, others := k.member.Bundle(), k.member.External()
-		if state != last || own != shown || others != organisation || !reflect.DeepEqual(now, stores) ||
-			time.Since(done) >= renewEvery {
+		own, others, refused := k.member.Bundle(), k.member.External(), k.member.Burnt()
+		if state != last || own != shown || others != organisation || !slices.Equal(refused, burnt) ||
+			!reflect.DeepEqual(now, stores) || time.Since(done) >= renewEvery {
 			if k.update(folders()) {
-				last, shown, organisation, stores, done = state, own, others, now, time.Now()
+				last, shown, organisation, burnt, stores, done = state, own, others, refused, now, time.Now()
 			}
 		}
 		select {

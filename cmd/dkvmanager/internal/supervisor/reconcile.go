@@ -62,6 +62,7 @@ func (w *worker) observe(ctx context.Context, want desiredState) error {
 			w.started = state.StartedAt
 		}
 		w.up = w.up || w.listens(ctx, want.node)
+		w.burn(state.Keys)
 	} else if ctx.Err() == nil || errors.Is(ctx.Err(), context.DeadlineExceeded) {
 		if w.silentSince.IsZero() {
 			w.silentSince = time.Now()
@@ -69,6 +70,20 @@ func (w *worker) observe(ctx context.Context, want desiredState) error {
 		w.silentAsks++
 	}
 	return nil
+}
+
+// burn makes the bearer tokens count no longer that came to the instance's client port without TLS.
+func (w *worker) burn(keys *engine.Keys) {
+	if keys == nil || w.s.keys == nil {
+		return
+	}
+	for _, token := range keys.Exposed {
+		if known, err := w.s.keys.member.Burn(token); err != nil {
+			w.log.Error("a bearer token came without TLS, and can't be revoked durably", "error", err)
+		} else if known {
+			w.log.Warn("a bearer token came to the client port without TLS, and is revoked")
+		}
+	}
 }
 
 // tellEarlierDeath logs the end of a process that ended while no manager watched it. If it had not been stopped, its

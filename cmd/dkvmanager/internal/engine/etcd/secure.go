@@ -186,6 +186,7 @@ func reportKeys(report *engine.Report, keys *instancekeys.Keys, port *portServer
 	report.OnKeys(func() *engine.Keys {
 		out := &engine.Keys{PeerAuthorities: atStart}
 		out.Serial, out.Authorities = keys.Shown()
+		out.Exposed = keys.Exposed()
 		out.OldClients = append(clients.oldClients(), peers.oldPeers()...)
 		slices.Sort(out.OldClients)
 		out.OldClients = slices.Compact(out.OldClients)
@@ -261,6 +262,9 @@ func (c *clientConn) Close() error {
 // connection is refused as well when the certificate has expired or is revoked, or the role is another one.
 func (c *clientConn) caller(token string) (caller, identity.Caller, error) {
 	if c.first.plain.Load() {
+		if token != "" {
+			c.of.keys.Expose(token)
+		}
 		switch {
 		case !c.of.keys.TakesPlain():
 			return nobody, identity.Caller{}, errors.New(plainRefused)
@@ -284,7 +288,7 @@ func (c *clientConn) caller(token string) (caller, identity.Caller, error) {
 
 var (
 	errTwoCredentials = errors.New("the client has shown a certificate and a bearer token: one of them is enough")
-	errPlainToken     = errors.New("a bearer token is taken over TLS alone: use https://, and revoke this one, which others may have read")
+	errPlainToken     = errors.New("a bearer token is taken over TLS alone: use https://, and another token: others may have read this one, which counts no longer")
 	errOtherToken     = errors.New("the connection was made with another bearer token: make a new one")
 )
 
