@@ -37,6 +37,8 @@ type Catalog struct {
 	// generation is the number of the generation on disk.
 	generation atomic.Uint64
 
+	fail func(place string) error // failpoint.At; tests set another one
+
 	mu      sync.Mutex // held by the one running Update
 	payload []byte     // of the file on disk, to recognise an Update that changes nothing
 	// maxStores and maxBytes are the bounds of updates that need room.
@@ -68,7 +70,7 @@ func openWithin(dir string, patience time.Duration, adopt func(*Data) error) (*C
 	if err != nil {
 		return nil, err
 	}
-	c := &Catalog{dir: dir, lock: lock, failed: make(chan error, 1), maxStores: maxStores, maxBytes: maxBytes}
+	c := &Catalog{dir: dir, lock: lock, failed: make(chan error, 1), maxStores: maxStores, maxBytes: maxBytes, fail: failpoint.At}
 	if err := c.load(adopt); err != nil {
 		_ = lock.Close()
 		return nil, err

@@ -41,12 +41,12 @@ func open(t *testing.T, dir string) *Catalog {
 }
 
 func orders() *Store {
-	node := wire.Node{Name: "orders-1", Host: "127.63.0.11", ClustronPort: 7811, ClientPort: 7861, Role: wire.Data, Manager: "127.63.0.11:7801"}
-	gone := wire.Node{Name: "orders-2", Host: "127.63.0.11", ClustronPort: 7812, ClientPort: 7862, Role: wire.Gateway}
+	node := wire.Node{Name: "orders-1", Host: "127.23.0.11", ClustronPort: 7811, ClientPort: 7861, Role: wire.Data, Manager: "127.23.0.11:7801"}
+	gone := wire.Node{Name: "orders-2", Host: "127.23.0.11", ClustronPort: 7812, ClientPort: 7862, Role: wire.Gateway}
 	return &Store{
 		Name: "OrdersStore", Engine: "etcd", Creation: "0198f0a0-0000-7000-8000-000000000001",
 		Revision: 2, Epoch: 1, Digest: wire.Digest("OrdersStore", []wire.Node{node}), Coordinator: "a",
-		Managers: []wire.Manager{{Identity: "a", URL: "http://127.63.0.11:7801"}},
+		Managers: []wire.Manager{{Identity: "a", URL: "http://127.23.0.11:7801"}},
 		Founders: wire.Founders([]wire.Node{node}),
 		Nodes:    []wire.Node{node},
 		Local: map[string]*Local{

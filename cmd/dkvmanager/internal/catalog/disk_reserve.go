@@ -72,11 +72,11 @@ func (c *Catalog) save(next *Data, payload []byte, generation uint64) error {
 		err = keepReserve(c.dir) // without the reserve the manager does not vote
 	}
 	if err == nil {
-		err = write(c.dir, formatOf(next), generation, payload)
+		err = write(c.dir, formatOf(next), generation, payload, c.fail)
 	}
 	// The next promise creates the reserve again, or is refused.
 	if full(err) && promises < 0 && !unknown(err) && spendReserve(c.dir) {
-		err = write(c.dir, formatOf(next), generation, payload)
+		err = write(c.dir, formatOf(next), generation, payload, c.fail)
 	}
 	if unknown(err) {
 		c.failed <- fmt.Errorf("the catalog in %s may have the old or the new content: %w", c.dir, cause(err))

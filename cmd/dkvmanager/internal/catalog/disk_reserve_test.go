@@ -8,16 +8,18 @@ import (
 	"strings"
 	"testing"
 
+	"golang.org/x/sys/unix"
+
+	"dkvrun/cmd/dkvmanager/internal/failpoint"
 	"dkvrun/cmd/dkvmanager/internal/storetest"
-	"dkvrun/runtime/durable"
 	"dkvrun/runtime/wire"
 )
 
 // fillDisk makes the next write fail with the error of a full disk.
-func fillDisk(t *testing.T, c *Catalog) {
-	t.Helper()
-	if err := os.Symlink("/dev/full", filepath.Join(c.Dir(), mainFile+durable.TempSuffix)); err != nil {
-		t.Fatal(err)
+func fillDisk(c *Catalog) {
+	c.fail = func(string) error {
+		c.fail = failpoint.At
+		return unix.ENOSPC
 	}
 }
 
@@ -42,7 +44,7 @@ func TestCatalog_FullDiskKeepsVotes(t *testing.T) {
 	if err := c.Update(vote); err != nil || !hasReserve(t, c) {
 		t.Fatalf("vote: %v, reserve %v", err, hasReserve(t, c))
 	}
-	fillDisk(t, c)
+	fillDisk(c)
 	before := c.Snapshot()
 	err := c.Update(func(d *Data) error { delete(d.Stores, "OrdersStore"); return nil })
 	var refusal *wire.Result
@@ -53,7 +55,7 @@ func TestCatalog_FullDiskKeepsVotes(t *testing.T) {
 		t.Errorf("it has changed something: %+v, reserve %v", c.Snapshot(), hasReserve(t, c))
 	}
 
-	fillDisk(t, c)
+	fillDisk(c)
 	end := func(d *Data) error {
 		d.SetName("OrdersStore", func(n *Name) { n.Prepared = nil })
 		d.Stores["OrdersStore"].Revision = 9

@@ -10,7 +10,6 @@ import (
 	"os"
 	"path/filepath"
 
-	"dkvrun/cmd/dkvmanager/internal/failpoint"
 	"dkvrun/runtime/durable"
 )
 
@@ -146,8 +145,10 @@ func texts(format int, generation uint64, payload []byte) (main, twin []byte, er
 
 // write makes payload the current generation, durably, in main file and twin, and keeps the replaced main file. A crash
 // at any point leaves complete files of the old or the new generation. After an error the old generation is current,
-// unless the error is a *durable.Error with Unknown.
-func write(dir string, format int, generation uint64, payload []byte) error {
+// unless the error is a *durable.Error with Unknown. Fail is durable.Options.Failpoint.
+func write(
+	dir string, format int, generation uint64, payload []byte, fail func(place string) error,
+) error {
 	main, twin, err := texts(format, generation, payload)
 	if err != nil {
 		return err
@@ -155,7 +156,7 @@ func write(dir string, format int, generation uint64, payload []byte) error {
 	pair := durable.Pair{
 		Main: filepath.Join(dir, mainFile), Twin: filepath.Join(dir, twinFile), Previous: filepath.Join(dir, previousFile),
 	}
-	return pair.Replace(main, twin, durable.Options{Mode: 0o600, Failpoint: failpoint.At})
+	return pair.Replace(main, twin, durable.Options{Mode: 0o600, Failpoint: fail})
 }
 
 func checksum(text []byte) string {

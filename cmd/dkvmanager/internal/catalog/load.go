@@ -135,7 +135,7 @@ func (c *Catalog) create() error {
 	data := &Data{Stores: map[string]*Store{}}
 	payload, err := json.Marshal(data)
 	if err == nil {
-		err = write(c.dir, formatOf(data), 1, payload)
+		err = write(c.dir, formatOf(data), 1, payload, failpoint.At)
 	}
 	if err != nil {
 		return fmt.Errorf("data folder %s can't be written: %w", c.dir, err)

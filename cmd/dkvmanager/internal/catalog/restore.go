@@ -92,7 +92,7 @@ func Restore(dir, copyOf string, adopt func(*Data) error) (*Restored, error) {
 		return nil, err
 	}
 	// Other managers may have heard of a later generation of this one: they tell it, see FallBehind.
-	return done, write(c.dir, formatOf(data), max(c.Generation(), f.Generation)+1, payload)
+	return done, write(c.dir, formatOf(data), max(c.Generation(), f.Generation)+1, payload, failpoint.At)
 }
 
 // restoreLost writes the files of a catalog of which none can be used: first the copy as the generation before, which

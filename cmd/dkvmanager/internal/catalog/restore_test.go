@@ -31,7 +31,7 @@ func copyOf(t *testing.T, manager string, epoch uint64) []byte {
 	t.Helper()
 	c := open(t, t.TempDir())
 	s := orders()
-	s.Epoch, s.Managers = epoch, []wire.Manager{{Identity: manager, URL: "http://127.63.0.11:7801"}}
+	s.Epoch, s.Managers = epoch, []wire.Manager{{Identity: manager, URL: "http://127.23.0.11:7801"}}
 	add(t, c, s)
 	text, err := os.ReadFile(filepath.Join(c.Dir(), mainFile))
 	if err != nil {

@@ -20,8 +20,8 @@ func TestHost_New(t *testing.T) {
 		listens           string
 		loopback          bool
 	}{
-		{"127.23.0.11:7801", "", Host{"127.23.0.11", "127.23.0.11", 7801}, "127.23.0.11:7801", true},
-		{"127.23.0.11:7801", "db1.example", Host{"db1.example", "127.23.0.11", 7801}, "127.23.0.11:7801", true},
+		{"127.63.0.11:7801", "", Host{"127.63.0.11", "127.63.0.11", 7801}, "127.63.0.11:7801", true},
+		{"127.63.0.11:7801", "db1.example", Host{"db1.example", "127.63.0.11", 7801}, "127.63.0.11:7801", true},
 		{"[::1]:7801", "", Host{"::1", "::1", 7801}, "[::1]:7801", true},
 		{"10.0.0.11:7801", "", Host{"10.0.0.11", "10.0.0.11", 7801}, "10.0.0.11:7801", false},
 		{"localhost:7801", "", Host{"localhost", "127.0.0.1", 7801}, "127.0.0.1:7801", true},
@@ -44,15 +44,15 @@ func TestHost_New(t *testing.T) {
 
 func TestHost_NewRefuses(t *testing.T) {
 	for _, c := range []struct{ listen, advertise, want string }{
-		{"127.23.0.11", "", "want HOST:PORT"},
+		{"127.63.0.11", "", "want HOST:PORT"},
 		{"", "", "want HOST:PORT"},
 		{"::1:7801", "", "want HOST:PORT"},
-		{"127.23.0.11:http", "", "is not a port"},
-		{"127.23.0.11:0", "", "is not a port"},
-		{"127.23.0.11:65536", "", "is not a port"},
+		{"127.63.0.11:http", "", "is not a port"},
+		{"127.63.0.11:0", "", "is not a port"},
+		{"127.63.0.11:65536", "", "is not a port"},
 		{"a b:7801", "", "which no host name has"},
-		{"127.23.0.11:7801", "0.0.0.0", "means every address"},
-		{"127.23.0.11:7801", "a/b", "which no host name has"},
+		{"127.63.0.11:7801", "0.0.0.0", "means every address"},
+		{"127.63.0.11:7801", "a/b", "which no host name has"},
 	} {
 		s, err := New(c.listen, c.advertise)
 		if err == nil || !strings.Contains(err.Error(), c.want) {
@@ -62,7 +62,7 @@ func TestHost_NewRefuses(t *testing.T) {
 }
 
 func TestHost_Owns(t *testing.T) {
-	one := &Host{Name: "db1.example", Bind: "127.23.0.11", Port: 7801}
+	one := &Host{Name: "db1.example", Bind: "127.63.0.11", Port: 7801}
 	six := &Host{Name: "::1", Bind: "::1", Port: 7801}
 	all := &Host{Name: "db1", Port: 7802}
 	cases := []struct {
@@ -70,13 +70,13 @@ func TestHost_Owns(t *testing.T) {
 		host, manager string
 		want          bool
 	}{
-		{one, "127.23.0.11", "", true},
+		{one, "127.63.0.11", "", true},
 		{one, "DB1.example", "", true},
-		{one, "127.23.0.12", "", false},
-		{one, "127.23.0.11", "127.23.0.11:7801", true},
-		{one, "127.23.0.11", "another.name:7801", true},
-		{one, "127.23.0.11", "127.23.0.11:7802", false},
-		{one, "127.23.0.11", "malformed", false},
+		{one, "127.63.0.12", "", false},
+		{one, "127.63.0.11", "127.63.0.11:7801", true},
+		{one, "127.63.0.11", "another.name:7801", true},
+		{one, "127.63.0.11", "127.63.0.11:7802", false},
+		{one, "127.63.0.11", "malformed", false},
 		{six, "0:0:0:0:0:0:0:1", "[::1]:7801", true},
 		{six, "::2", "", false},
 		{all, "127.0.0.1", "", true},
