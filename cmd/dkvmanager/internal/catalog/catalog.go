@@ -70,7 +70,8 @@ func openWithin(dir string, patience time.Duration, adopt func(*Data) error) (*C
 	if err != nil {
 		return nil, err
 	}
-	c := &Catalog{dir: dir, lock: lock, failed: make(chan error, 1), maxStores: maxStores, maxBytes: maxBytes, fail: failpoint.At}
+	c := &Catalog{dir: dir, lock: lock, failed: make(chan error, 1), maxStores: maxStores, maxBytes: maxBytes,
+		fail: failpoint.At}
 	if err := c.load(adopt); err != nil {
 		_ = lock.Close()
 		return nil, err
