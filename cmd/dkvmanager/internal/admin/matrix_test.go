@@ -9,6 +9,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"net/http/httptest"
 	"os"
 	"slices"
 	"strings"
@@ -132,6 +133,9 @@ func callers(t *testing.T, c *securitytest.Cluster) []caller {
 	elsewhere := securitytest.New(t, "test").User("root", identity.Admin)
 	revoked := c.User("gone", identity.Admin)
 	c.Revoke(revoked)
+	reader := c.App("OrdersStore", "report")
+	c.Grant(reader, identity.ReadOnlyApp)
+	stolen := c.Server("m-stolen")
 	return []caller{
 		{name: "nobody", strange: true, why: "it has neither"},
 		{name: "foreign authority", bundle: foreign, strange: true, why: "unknown authority"},
@@ -140,6 +144,7 @@ func callers(t *testing.T, c *securitytest.Cluster) []caller {
 		{name: "revoked", bundle: revoked, strange: true, why: "is revoked"},
 		{name: "unknown token", token: securitytest.New(t, "prod").Token("ci", identity.Admin), strange: true, why: "unknown or revoked"},
 		{name: "no token", token: "x", strange: true, why: "token"},
+		{name: "expired token", token: c.ExpiredToken("ci-late", identity.Admin), strange: true, why: "expired at"},
 		{name: "no role", bundle: c.Issue(identity.Identity{Kind: identity.User, Name: "new"}, time.Hour)},
 		{name: "viewer", bundle: c.User("ann", identity.Viewer)},
 		{name: "operator", bundle: c.User("bob", identity.Operator)},
@@ -150,6 +155,10 @@ func callers(t *testing.T, c *securitytest.Cluster) []caller {
 		{name: "manager", bundle: c.Member("m-other")},
 		{name: "no member", bundle: c.Issue(identity.Identity{Kind: identity.Manager, Name: "m-new"}, time.Hour)},
 		{name: "app of another store", bundle: c.App("CartStore", "shop")},
+		{name: "instance", bundle: stolen(identity.Instance, "OrdersStore", "orders-1")},
+		{name: "manager by another issuer", bundle: stolen(identity.Manager, "", "m-other")},
+		{name: "app by another issuer", bundle: stolen(identity.App, "OrdersStore", "shop")},
+		{name: "read-only app", bundle: reader},
 		{name: "app", bundle: c.App("OrdersStore", "shop")},
 	}
 }
@@ -232,7 +241,7 @@ func matrix(cluster *securitytest.Cluster, victim *identity.Bundle) []matrixRow 
 				return len(b.sup.restarted) == 1
 			}},
 		{method: "GET", path: "/stores/OrdersStore/state", allowed: append([]string{"manager"}, viewers...), shows: `"orders-2"`},
-		{method: "GET", path: "/stores/OrdersStore/endpoints", allowed: append([]string{"app"}, viewers...), shows: `"port":17862`},
+		{method: "GET", path: "/stores/OrdersStore/endpoints", allowed: append([]string{"app", "read-only app"}, viewers...), shows: `"port":17862`},
 		{method: "POST", path: "/stores/OrdersStore/settle", allowed: append([]string{"manager"}, operators...), query: "?to=SELF",
 			set: func(b *harness, o *otherManager) { // the coordinator has a newer configuration
 				lost(b, o)
@@ -343,6 +352,60 @@ func TestMatrix_Routes(t *testing.T) {
 		})
 	}
 }
+
+// Requests about the cluster's members and roles need TLS, also where a manager takes plain connections.
+func TestMatrix_PlainConnections(t *testing.T) {
+	cluster := securitytest.New(t, "prod")
+	token := cluster.Token("ci", identity.Admin)
+	app := cluster.App("OrdersStore", "shop")
+	for i, row := range matrix(cluster, app) {
+		t.Run(row.method+" "+row.path, func(t *testing.T) {
+			for _, mode := range []wire.TLSMode{wire.TLSPrefer, wire.TLSRequire} {
+				s := row.serve(t, cluster, fmt.Sprintf("127.48.4.%d:0", i+1))
+				s.api.Member.Serve(mode)
+				ask := func(token string) (int, wire.Result) {
+					t.Helper()
+					var body []byte
+					if row.body != nil {
+						body, _ = json.Marshal(row.body(s.harness))
+					}
+					req := httptest.NewRequest(row.method, wire.Prefix+row.path+strings.ReplaceAll(row.query, "SELF", s.catalog.Identity()),
+						bytes.NewReader(body))
+					req.Host, req.RemoteAddr = ownHost, "127.0.0.1:1"
+					if token != "" {
+						req.Header.Set("Authorization", "Bearer "+token)
+					}
+					w := httptest.NewRecorder()
+					s.api.ServeHTTP(deadlines{w}, req)
+					var refused wire.Result
+					_ = json.Unmarshal(w.Body.Bytes(), &refused) // what succeeds may answer something else
+					return w.Code, refused
+				}
+				lines := s.api.Member.State().Number
+				members := strings.HasPrefix(row.path, "/access") || row.path == "/join" || row.path == "/issuer"
+				status, refused := ask("")
+				if wantRefused := members || mode == wire.TLSRequire; wantRefused != (refused.Code == wire.CodeTLSRequired) {
+					t.Errorf("%s: got %d, %+v", mode, status, refused)
+				}
+				if row.path != "/join" && lines != s.api.Member.State().Number { // its body makes a token
+					t.Errorf("%s: the access log was changed", mode)
+				}
+				if status, refused := ask(token); status != http.StatusUnauthorized {
+					t.Errorf("%s, with a token: got %d, %+v", mode, status, refused)
+				}
+				if _, err := s.api.Member.CallerOf(token); err == nil {
+					t.Errorf("%s: the token still counts", mode)
+				}
+			}
+		})
+	}
+}
+
+// deadlines lets a recorder take the deadlines of a connection.
+type deadlines struct{ *httptest.ResponseRecorder }
+
+func (deadlines) SetReadDeadline(time.Time) error  { return nil }
+func (deadlines) SetWriteDeadline(time.Time) error { return nil }
 
 // The matrix has every route.
 func TestMatrix_IsComplete(t *testing.T) {

@@ -117,6 +117,23 @@ func (c *Cluster) member(name string) *pki.Issuer {
 	return issuer
 }
 
+// Server makes another member, and returns what makes certificates with the issuer of its server: for anybody, as who
+// has stolen the server can. Store is empty for a manager.
+func (c *Cluster) Server(name string) func(kind identity.Kind, store, of string) *identity.Bundle {
+	c.t.Helper()
+	issuer := c.member(name)
+	return func(kind identity.Kind, store, of string) *identity.Bundle {
+		c.t.Helper()
+		leaf := pki.Leaf{Identity: identity.Identity{Kind: kind, Cluster: c.Name, Store: store, Name: of}}
+		if kind == identity.Instance {
+			leaf.Operation = "op"
+		}
+		b, err := issuer.Issue(leaf, time.Now())
+		c.check(err)
+		return b
+	}
+}
+
 // User makes the credential of a user with a role.
 func (c *Cluster) User(name string, role identity.Role) *identity.Bundle {
 	c.t.Helper()
@@ -147,12 +164,23 @@ func (c *Cluster) Grant(b *identity.Bundle, role identity.Role) {
 // Token makes a bearer token with a role, for a user who has it.
 func (c *Cluster) Token(name string, role identity.Role) string {
 	c.t.Helper()
+	return c.token(name, role, time.Now().Add(time.Hour))
+}
+
+// ExpiredToken makes a bearer token whose time is over.
+func (c *Cluster) ExpiredToken(name string, role identity.Role) string {
+	c.t.Helper()
+	return c.token(name, role, time.Now().Add(-time.Hour))
+}
+
+func (c *Cluster) token(name string, role identity.Role, expires time.Time) string {
+	c.t.Helper()
 	c.User(name, role)
 	token, err := access.NewBearerToken()
 	c.check(err)
 	id := identity.Identity{Kind: identity.User, Cluster: c.Name, Name: name}
 	c.add(access.Entry{Kind: access.Bearer, Subject: id.String(), Role: role, Of: token.Hash(),
-		Expires: time.Now().Add(time.Hour).UTC().Truncate(time.Second)})
+		Expires: expires.UTC().Truncate(time.Second)})
 	return token.Text()
 }
 
