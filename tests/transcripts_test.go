@@ -23,7 +23,8 @@ var blocks atomic.Int32
 // TestTranscripts_Run runs the transcripts of command lines. In a transcript, $H1 to $H6 are hosts that no other
 // transcript uses. `managers HOST…` starts a manager on each host; `managers -stop HOST` and `-kill HOST` end one.
 // `exits STATUS COMMAND…` runs a command that has to exit with the status. `fleet PORT COUNT FAULT…` starts fake
-// managers, the first ones with these faults, and lists them in fleet.list. `proxy` and `diverge` are in
+// managers, the first ones with these faults, and lists them in fleet.list; with -secured FILE they speak TLS, and FILE
+// gets the credential of their admin. `proxy` and `diverge` are in
 // proxy_test.go.
 func TestTranscripts_Run(t *testing.T) {
 	t.Parallel()
@@ -97,14 +98,18 @@ func exitsCommand(ts *testscript.TestScript, neg bool, args []string) {
 }
 
 func fleetCommand(ts *testscript.TestScript, neg bool, args []string) {
+	credential := ""
+	if len(args) > 1 && args[0] == "-secured" {
+		credential, args = ts.MkAbs(args[1]), args[2:]
+	}
 	if neg || len(args) < 2 {
-		ts.Fatalf("usage: fleet PORT COUNT FAULT…")
+		ts.Fatalf("usage: fleet [-secured FILE] PORT COUNT FAULT…")
 	}
 	port, err := strconv.Atoi(args[0])
 	ts.Check(err)
 	count, err := strconv.Atoi(args[1])
 	ts.Check(err)
-	plan := fakes.Plan{Count: count, Port: port}
+	plan := fakes.Plan{Count: count, Port: port, Credential: credential}
 	for _, fault := range args[2:] {
 		plan.Faults = append(plan.Faults, fakes.Fault(fault))
 	}

@@ -30,7 +30,10 @@ type Action struct {
 	Builtin string
 	// Managers and Operations are the names that its rows can contain, for the width of the columns.
 	Managers, Operations []string
-	Rows                 []Row
+	// Connects is true for a connection, whose rows all come at its end: of managers that failed for the same reason
+	// there may be one row.
+	Connects bool
+	Rows     []Row
 }
 
 // Step is a named part of a run.

@@ -188,7 +188,7 @@ func TestSource_Failures(t *testing.T) {
 	}{
 		{"another cluster", &Source{File: alice}, serve(t, must(test.Bundle(identitytest.Leaf{Identity: manager("test", "m1")})), "m1"), "wrong_cluster",
 			"dkv://user.prod/alice",
-			"manager m1 of cluster test answers there, and there is no credential for cluster test: you are user alice of cluster prod (" + alice,
+			"a manager of cluster test answers there, and there is no credential for cluster test: you are user alice of cluster prod (" + alice,
 			"run dkvmanager credential --name YOU --role ROLE --out test.pem"},
 		{"an unknown authority", &Source{File: alice}, serve(t, must(forged.Bundle(identitytest.Leaf{Identity: manager("prod", "m1")})), "m1"),
 			"unknown_authority", "dkv://user.prod/alice", "signed by an authority that your credential does not know; you are user alice", "in the manager's place"},
@@ -209,7 +209,7 @@ func TestSource_Failures(t *testing.T) {
 			"dkv://user.prod/alice", "another manager answers there, m2, not m1", "force = true"},
 		{"a plain server", &Source{Folder: dir}, serve(t, nil, "m1"), "plain_http", "", "speaks plain HTTP, and is asked for TLS; write http://127.0.0.1:",
 			""},
-		{"https without a credential", &Source{}, https(good()), "no_credential", "", "manager m1 of cluster prod answers there, and there is no credential",
+		{"https without a credential", &Source{}, https(good()), "no_credential", "", "a manager of cluster prod answers there, and there is no credential",
 			"--credential"},
 		{"a plain server, https without a credential", &Source{}, https(serve(t, nil, "m1")), "plain_http", "", "write http://127.0.0.1:", ""},
 		{"a file that others can read", &Source{File: open}, good(), "unusable_credential", "", "chmod 600 " + open, ""},

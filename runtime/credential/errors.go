@@ -63,6 +63,15 @@ func (h *handshake) notManager(reason string) error {
 		"the server has a certificate that is not a manager's: %s", strings.TrimPrefix(reason, "the peer's certificate "))
 }
 
+// described says what a server is. A manager's identity is left out, so that all managers of a cluster have the same
+// reason, which is then shown once.
+func described(id identity.Identity) string {
+	if id.Kind == identity.Manager {
+		return "a manager of cluster " + id.Cluster
+	}
+	return id.Describe()
+}
+
 // otherCluster is the error for a server of a cluster for which there is no credential.
 func (h *handshake) otherCluster(id identity.Identity) error {
 	var have []string
@@ -70,7 +79,7 @@ func (h *handshake) otherCluster(id identity.Identity) error {
 		have = append(have, fmt.Sprintf("%s (%s)", c.who, c.path))
 	}
 	message := fmt.Sprintf("%s answers there, and there is no credential for cluster %s: you are %s",
-		id.Describe(), id.Cluster, strings.Join(have, ", "))
+		described(id), id.Cluster, strings.Join(have, ", "))
 	if h.failed != nil {
 		message += "; " + oneLine(h.failed)
 	}
@@ -80,7 +89,7 @@ func (h *handshake) otherCluster(id identity.Identity) error {
 // noCredential is the error for a manager of a secured cluster, without any credential.
 func (s *Source) noCredential(id identity.Identity) error {
 	return &fanout.SecurityError{Class: codeNoCredential,
-		Message: fmt.Sprintf("%s answers there, and there is no credential for cluster %s", id.Describe(), id.Cluster),
+		Message: fmt.Sprintf("%s answers there, and there is no credential for cluster %s", described(id), id.Cluster),
 		Hint:    s.obtain(id.Cluster)}
 }
 
@@ -106,7 +115,7 @@ func (h *handshake) refused(p *identity.Error) error {
 	case identity.UnknownAuthority:
 		return h.fail(string(p.Problem), fmt.Sprintf(
 			"if the authority of %s was made anew, get a new credential; else something answers in the manager's place", p.Identity.Cluster),
-			"the certificate of %s was signed by an authority that your credential does not know; %s", p.Identity.Describe(), h.used.you())
+			"the certificate of %s was signed by an authority that your credential does not know; %s", described(p.Identity), h.used.you())
 	}
 	return h.fail(string(p.Problem), "", "%v; %s", p, h.used.you())
 }

@@ -248,15 +248,20 @@ func Remedy(silent []report.Row) string {
 }
 
 // Reasons returns why managers, each with a row, did not answer: those with the same reason together, and a few reasons
-// of many.
+// of many. If Remedy returns no hint for all of them, each reason has its own.
 func Reasons(silent []report.Row) string {
+	shared := Remedy(silent) != ""
 	var reasons []string // in the order of the managers
 	managers := map[string][]string{}
 	for _, row := range silent {
-		if managers[row.Message] == nil {
-			reasons = append(reasons, row.Message)
+		reason := row.Message
+		if row.Hint != "" && !shared {
+			reason += " (" + row.Hint + ")"
 		}
-		managers[row.Message] = append(managers[row.Message], row.Manager)
+		if managers[reason] == nil {
+			reasons = append(reasons, reason)
+		}
+		managers[reason] = append(managers[reason], row.Manager)
 	}
 	for i, reason := range reasons {
 		reasons[i] = text.Few(managers[reason]) + ": " + reason

@@ -134,7 +134,7 @@ func (r *Run) topologyChange(c *runtime.Call) string {
 
 // BeginConnect begins the table of a connection.
 func (r *Run) BeginConnect(c *runtime.Call, endpoints []fanout.Endpoint) *report.Action {
-	shown := &report.Action{Builtin: c.Name, Operations: []string{cluster.ConnectAction}}
+	shown := &report.Action{Builtin: c.Name, Operations: []string{cluster.ConnectAction}, Connects: true}
 	for _, e := range endpoints {
 		shown.Managers = append(shown.Managers, e.String())
 	}

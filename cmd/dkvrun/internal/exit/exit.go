@@ -8,6 +8,9 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
+
+	"golang.org/x/term"
 
 	"dkvrun/runtime"
 	"dkvrun/runtime/printable"
@@ -87,16 +90,26 @@ func Status(err error) int {
 }
 
 // Report prints err, with its hint and the operations in doubt, and returns its exit status. With trace it prints
-// Lua's traceback too. It prints nothing for nil.
+// Lua's traceback too. On a terminal the message is wrapped. It prints nothing for nil.
 func Report(w io.Writer, err error, trace bool) int {
-	if text := text(err, trace); text != "" {
-		_, _ = io.WriteString(w, printable.Text(text))
+	message, traceback := text(err, trace)
+	if message = printable.Text(message); isTerminal(w) {
+		message = printable.Wrap(message, printable.Columns, 0, 8)
+	}
+	if message += printable.Text(traceback); message != "" {
+		_, _ = io.WriteString(w, message)
 	}
 	return Status(err)
 }
 
-// text returns what Report prints.
-func text(err error, trace bool) string {
+// isTerminal reports whether w is a terminal.
+func isTerminal(w io.Writer) bool {
+	f, is := w.(*os.File)
+	return is && term.IsTerminal(int(f.Fd()))
+}
+
+// text returns what Report prints: the message with what belongs to it, and Lua's traceback.
+func text(err error, trace bool) (message, traceback string) {
 	var (
 		own     *Error
 		stopped *Stopped
@@ -108,12 +121,12 @@ func text(err error, trace bool) string {
 	)
 	switch {
 	case err == nil:
-		return ""
+		return "", ""
 	case errors.As(err, &chosen):
 		if chosen.Message == "" {
-			return ""
+			return "", ""
 		}
-		return chosen.Message + "\n"
+		return "", chosen.Message + "\n" // it is the script's, and stays as it is
 	case errors.As(err, &stopped):
 		inDoubt, made, trace = stopped.InDoubt, stopped.Made, false
 		if errors.As(stopped.Err, &script) {
@@ -121,7 +134,7 @@ func text(err error, trace bool) string {
 		}
 	case errors.As(err, &own):
 		if own.Silent {
-			return ""
+			return "", ""
 		}
 		hint = own.Hint
 	case errors.As(err, &script):
@@ -138,9 +151,9 @@ func text(err error, trace bool) string {
 		out += "        in doubt: " + operation + "\n"
 	}
 	if trace && script != nil && script.Traceback != "" {
-		out += script.Traceback + "\n"
+		traceback = script.Traceback + "\n"
 	}
-	return out
+	return out, traceback
 }
 
 // Document returns err as the "error" of the JSON document: the message and, if they are known, file, line, code and

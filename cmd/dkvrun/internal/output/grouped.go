@@ -66,6 +66,29 @@ func grouped(rows []report.Row) []report.Row {
 	return out
 }
 
+// folded returns the rows of a connection with few managers: in the place of the first of several that failed for the
+// same reason stands one row for all of them.
+func folded(rows []report.Row) []report.Row {
+	at := map[[2]string][]report.Row{}
+	reason := func(r report.Row) [2]string { return [2]string{r.Message, r.Hint} }
+	for _, r := range rows {
+		if r.Result == report.Failed {
+			at[reason(r)] = append(at[reason(r)], r)
+		}
+	}
+	var out []report.Row
+	for _, r := range rows {
+		same := at[reason(r)]
+		switch {
+		case r.Result != report.Failed || len(same) < 2:
+			out = append(out, r)
+		case same[0].Index == r.Index:
+			out = append(out, group{same}.counted())
+		}
+	}
+	return out
+}
+
 // counted returns one row for the group. A success names the slowest manager, which determined the duration of the
 // action; a failure names the first managers.
 func (g group) counted() report.Row {

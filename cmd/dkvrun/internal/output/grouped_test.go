@@ -3,6 +3,7 @@ package output
 import (
 	"bytes"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 
@@ -95,5 +96,27 @@ func TestScreen_Progress(t *testing.T) {
 		if lines := strings.Count(out.String(), "\n"); lines != 3 || !strings.Contains(out.String(), "21 managers") {
 			t.Errorf("live %v:\n%s", live, &out)
 		}
+	}
+}
+
+// Of a connection, managers that failed for the same reason are one row, in the place of the first.
+func TestFolded_SameReasons(t *testing.T) {
+	row := func(index int, manager, result, message, hint string) report.Row {
+		return report.Row{Manager: manager, Action: "Connect", Result: result, Message: message, Hint: hint, Index: index,
+			Success: result == report.Success}
+	}
+	rows := []report.Row{
+		row(0, "a", report.Skipped, "Answered", ""), row(1, "b", report.Failed, "revoked", "get another"),
+		row(2, "c", report.Failed, "refused", ""), row(3, "d", report.Failed, "revoked", "get another"),
+		row(4, "e", report.Failed, "revoked", "get one"), row(5, "f", report.Skipped, "Answered", ""),
+		row(6, "g", report.Failed, "revoked", "get another"), row(7, "h", report.Failed, "revoked", "get another"),
+	}
+	var got []string
+	for _, r := range folded(rows) {
+		got = append(got, r.Manager+"|"+r.Message+"|"+r.Hint)
+	}
+	want := []string{"a|Answered|", "4 managers|revoked: b, d, g and 1 more|get another", "c|refused|", "e|revoked|get one", "f|Answered|"}
+	if !slices.Equal(got, want) {
+		t.Errorf("got %q, want %q", got, want)
 	}
 }

@@ -33,6 +33,7 @@ type Screen struct {
 	held           map[int]report.Row // rows of the current action that arrived before those above them
 	printed        int                // number of rows of the current action that are printed
 	grouping       bool               // the rows of the current action are collected, and printed in groups at its end
+	connects       bool               // the current action is a connection
 	rows           []report.Row       // the rows collected so far
 	failed         int                // the number of failures among rows
 	progressAt     time.Time          // the time of the last progress of the current action
@@ -95,6 +96,9 @@ func (s *Screen) Notice(text string) {
 	text = printable.Text(text)
 	if !s.quiet {
 		s.Progress("")
+		if s.live {
+			text = printable.Wrap(text, printable.Columns, len("dkvrun: "), hangingIndent)
+		}
 		fmt.Fprintf(s.err, "dkvrun: %s\n", text)
 		if s.live && s.frame != "" {
 			s.frame += "\ndkvrun: " + text

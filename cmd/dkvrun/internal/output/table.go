@@ -22,7 +22,8 @@ func (s *Screen) Begin(a *report.Action) {
 	for _, m := range a.Managers {
 		s.widths[0] = max(s.widths[0], utf8.RuneCountInString(m))
 	}
-	s.grouping, s.rows, s.failed = len(a.Managers) > groupOver && !s.verbose, nil, 0
+	s.connects = a.Connects
+	s.grouping, s.rows, s.failed = (len(a.Managers) > groupOver || a.Connects) && !s.verbose, nil, 0
 	for _, op := range a.Operations {
 		if s.grouping {
 			op, _, _ = strings.Cut(op, ":")
@@ -62,7 +63,7 @@ func (s *Screen) Row(a *report.Action, r report.Row) {
 			return
 		}
 	}
-	if now := time.Now(); now.Sub(s.progressAt) >= progressEvery {
+	if now := time.Now(); now.Sub(s.progressAt) >= progressEvery && !a.Connects {
 		s.progressAt = now
 		s.Progress(fmt.Sprintf("%s: %d of %d done, %d failed", a.Builtin, len(s.rows)-s.failed, max(len(s.rows), len(a.Managers)), s.failed))
 	}
@@ -71,13 +72,33 @@ func (s *Screen) Row(a *report.Action, r report.Row) {
 // progressEvery bounds how often an action's progress is printed, so that a slow terminal does not slow the run down.
 const progressEvery = 100 * time.Millisecond
 
+// hangingIndent is the number of spaces before the further lines of a row or a message.
+const hangingIndent = 8
+
+// wrapAt returns the number of columns to which rows are wrapped, or 0 if they are not: without a terminal.
+func (s *Screen) wrapAt() int {
+	if s.terminal == nil {
+		return 0
+	}
+	if columns := s.Width(); columns > 0 { // of some terminals it isn't known
+		return min(columns, printable.Columns)
+	}
+	return printable.Columns
+}
+
+// print prints a row. The hint of a connection gets a line of its own where the row would be too long with it.
 func (s *Screen) print(r report.Row) {
 	if !s.table || s.quiet && r.Success {
 		return
 	}
-	message := r.Message
-	if r.Hint != "" {
-		message += " (" + r.Hint + ")"
+	message, below := r.Message, ""
+	before := utf8.RuneCountInString(s.line(r.Manager, r.Operation(), "", ""))
+	switch hint := " (" + r.Hint + ")"; {
+	case r.Hint == "":
+	case s.connects && before+utf8.RuneCountInString(message+hint) > printable.Columns:
+		below = "\n" + strings.Repeat(" ", hangingIndent) + printable.Line(r.Hint)
+	default:
+		message += hint
 	}
 	if s.verbose {
 		message += fmt.Sprintf(" [%s", time.Duration(r.DurationMS)*time.Millisecond)
@@ -86,7 +107,11 @@ func (s *Screen) print(r report.Row) {
 		}
 		message += "]"
 	}
-	line := s.line(r.Manager, r.Operation(), "\x00", message)
+	message = printable.Line(message) + below
+	if columns := s.wrapAt(); columns > 0 {
+		message = printable.Wrap(message, columns, before, hangingIndent)
+	}
+	line := s.line(r.Manager, r.Operation(), "\x00", "") + message
 	painted := s.paint[r.Result].Sprint(r.Result) + strings.Repeat(" ", max(0, s.widths[2]-len(r.Result)))
 	line = strings.Replace(line, fmt.Sprintf("%-*s", s.widths[2], "\x00"), painted, 1)
 	fmt.Fprintln(s.out, strings.TrimRight(line, " "))
@@ -102,7 +127,13 @@ func (s *Screen) End(a *report.Action) {
 		s.held = nil
 		return
 	}
-	for _, r := range grouped(report.InOrder(s.rows)) {
+	rows := report.InOrder(s.rows)
+	if len(a.Managers) > groupOver {
+		rows = grouped(rows)
+	} else {
+		rows = folded(rows)
+	}
+	for _, r := range rows {
 		s.print(r)
 	}
 	s.grouping, s.rows = false, nil
