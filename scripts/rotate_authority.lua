@@ -6,7 +6,7 @@
 --   dkvmanager pki rotate --data-dir DIR          on the server with the authority's key
 --   dkvrun -m 10.0.0.11,10.0.0.12,10.0.0.13 scripts/rotate_authority.lua
 --   dkvmanager credential --data-dir DIR --update FILE --out NEW     for whomever dkvmanager pki status names
---   dkvmanager pki rotate --data-dir DIR
+--   dkvmanager pki rotate --data-dir DIR --end
 --   dkvrun -m 10.0.0.11,10.0.0.12,10.0.0.13 scripts/rotate_authority.lua
 
 local opt = args({wait_sec = 60, timeout_sec = 120}, [[
@@ -24,8 +24,8 @@ end, --timeout-sec how long the restart of one store may take.]])
 -- rows returns the certificates of all managers and instances; each manager has to answer.
 local function rows() return list_certificates():check() end
 
--- newest returns the authority that was added last, and the number of authorities: what most of them trust is short
--- before the new one is known everywhere.
+-- newest returns the authority that was added last, and the number of authorities. Whoever has not heard of a new one
+-- yet has another one at the end of its list; whoever has not heard yet that an old one is retired has a longer list.
 local function newest(all)
   local found = {}
   for _, row in ipairs(all) do
@@ -34,7 +34,12 @@ local function newest(all)
     end
     if row.authorities and #row.authorities > #found then found = row.authorities end
   end
-  return found[#found], #found
+  local last, count = found[#found], #found
+  for _, row in ipairs(all) do
+    local list = row.authorities or found
+    if list[#list] == last then count = math.min(count, #list) end
+  end
+  return last, count
 end
 
 local function has(list, value)
@@ -52,11 +57,13 @@ local function unready(row, authority, count)
   if #row.authorities ~= count then return "it trusts other authorities than the others do" end
 end
 
--- wait_for calls a function until it returns nil, and raises what it returned last if that takes too long.
+-- wait_for calls a function until it returns nil, and raises what it returned or raised last if that takes too long: a
+-- manager that is restarted meanwhile answers again soon.
 local function wait_for(what, missing)
   local left
   local ok, problem = pcall(wait_until, function()
-    left = missing()
+    local called, why = pcall(missing)
+    left = called and why or not called and tostring(why) or nil
     return left == nil
   end, {timeout_sec = opt.wait_sec})
   if not ok then error(left and what .. ": " .. left or problem, 0) end
@@ -127,5 +134,5 @@ for _, row in ipairs(all) do
   end
 end
 print("Next: dkvmanager credential --update FILE --out NEW for whomever pki status names,")
-print("then dkvmanager pki rotate, both on the server with the authority's key;")
+print("then dkvmanager pki rotate --end, both on the server with the authority's key;")
 print("then this runbook once more.")

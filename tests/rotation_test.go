@@ -127,6 +127,18 @@ func TestRotation_UnderLoad(t *testing.T) {
 	for _, h := range hosts {
 		load.servers = append(load.servers, h+":7861")
 	}
+	// A new credential works at an instance when its manager has the line of the access log.
+	for _, server := range load.servers {
+		one := &rotationLoad{servers: []string{server}}
+		one.file.Store(file("web.pem"))
+		c := one.client()
+		for end := time.Now().Add(20 * time.Second); one.put(c, 0) != nil; {
+			if time.Now().After(end) {
+				t.Fatalf("the application can't write: %v", one.put(c, 0))
+			}
+		}
+		c.CloseIdleConnections()
+	}
 	ctx, stop := context.WithCancel(context.Background())
 	var running sync.WaitGroup
 	running.Go(func() { load.run(ctx) })
@@ -138,7 +150,10 @@ func TestRotation_UnderLoad(t *testing.T) {
 		t.Errorf("before: %s", said)
 	}
 	do(true, "dkvmanager", "pki", "rotate", "--data-dir", folder)
-	if said := do(false, "dkvmanager", "pki", "rotate", "--data-dir", folder); !strings.Contains(said, "dkv://app.prod/S/web") {
+	if said := do(true, "dkvmanager", "pki", "rotate", "--data-dir", folder); !strings.Contains(said, "being replaced already") {
+		t.Errorf("begun twice: %s", said)
+	}
+	if said := do(false, "dkvmanager", "pki", "rotate", "--end", "--data-dir", folder); !strings.Contains(said, "dkv://app.prod/S/web") {
 		t.Errorf("the refusal doesn't name the application: %s", said)
 	}
 	if said := run(true, script); !strings.Contains(said, "vouches for all managers and instances") {
@@ -153,7 +168,7 @@ func TestRotation_UnderLoad(t *testing.T) {
 	do(true, "dkvmanager", "credential", "--data-dir", folder, "--update", file("web.pem"), "--out", file("web2.pem"))
 	load.file.Store(file("web2.pem"))
 	err := poll(30*time.Second, func() error { // the application's connections with its old file end within a moment
-		said, err := s.command("home", "dkvmanager", "pki", "rotate", "--data-dir", folder).CombinedOutput()
+		said, err := s.command("home", "dkvmanager", "pki", "rotate", "--end", "--data-dir", folder).CombinedOutput()
 		if err != nil {
 			return fmt.Errorf("%w: %s", err, said)
 		}
@@ -161,6 +176,9 @@ func TestRotation_UnderLoad(t *testing.T) {
 	})
 	if err != nil {
 		t.Fatalf("not retired: %v", err)
+	}
+	if said := do(true, "dkvmanager", "pki", "rotate", "--end", "--data-dir", folder); !strings.Contains(said, "No rotation of the authority") {
+		t.Errorf("ended twice: %s", said)
 	}
 	if said := run(true, script); !strings.Contains(said, "alone") {
 		t.Errorf("after: %s", said)

@@ -13,6 +13,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"sync"
 	"syscall"
 	"time"
 
@@ -101,7 +102,9 @@ func execute(m *security.Member, r controlRequest, survey surveyor) (string, err
 	case "import":
 		return importKey(m, r.Key)
 	case "rotate":
-		return rotate(m, survey)
+		return rotate(m)
+	case endRotationCommand:
+		return endRotation(m, survey)
 	case "abort":
 		return abortRotation(m)
 	case "update":
@@ -167,6 +170,9 @@ func control(ctx context.Context, dataDir string, r controlRequest) (string, err
 	return c.execute(ctx, r)
 }
 
+// endRotationCommand is pki rotate --end.
+const endRotationCommand = "end rotation"
+
 // endpointsCommand asks for the client ports of a store, for the line that a new credential of an application prints.
 const endpointsCommand = "endpoints"
 
@@ -226,6 +232,8 @@ type controller struct {
 	changes *audit.Log
 	log     *slog.Logger
 	stores  func() *catalog.Data // the content of the catalog
+
+	changing sync.Mutex // is held by a command that changes something: two that are given at once come one after the other
 }
 
 // mutates reports whether a command changes who may do what, so that the audit log has a line of it.
@@ -241,6 +249,10 @@ func (c *controller) execute(ctx context.Context, r controlRequest) (string, err
 	}
 	if r.Command == endpointsCommand {
 		return endpoints(c.stores(), r.Store), nil
+	}
+	if mutates(r.Command) {
+		c.changing.Lock()
+		defer c.changing.Unlock()
 	}
 	var survey surveyor
 	if c.log != nil { // the manager serves

@@ -32,6 +32,7 @@ type securityCommand struct {
 	// passphraseFile is the file with the passphrase of an export; empty to ask at the terminal.
 	passphraseFile string
 	abort          bool // takes a rotation back
+	end            bool // pki rotate ends the rotation
 }
 
 // runSecurity executes token, credential, revoke or pki.
@@ -74,6 +75,7 @@ func parseSecurity(name string, args []string) (*securityCommand, error) {
 		set.StringVar(&c.out, "out", "", "")
 		set.StringVar(&c.passphraseFile, "passphrase-file", "", "")
 		set.BoolVar(&c.abort, "abort", false, "")
+		set.BoolVar(&c.end, "end", false, "")
 	}
 	names, err := parseMixed(set, args)
 	if err != nil {
@@ -143,10 +145,14 @@ func (c *securityCommand) checkPKI(arguments []string) error {
 	case c.Command == "import" || c.Command == "settle":
 		c.Name, want = arguments[1], 2
 	}
-	if c.abort {
-		if c.Command != "rotate" {
-			return fmt.Errorf("--abort is for pki rotate, not for pki %s", c.Command)
-		}
+	switch {
+	case (c.end || c.abort) && c.Command != "rotate":
+		return fmt.Errorf("--end and --abort are for pki rotate, not for pki %s", c.Command)
+	case c.end && c.abort:
+		return errors.New("--end leaves the new authority alone, --abort the old one: give one of them")
+	case c.end:
+		c.Command = endRotationCommand
+	case c.abort:
 		c.Command = "abort"
 	}
 	if c.Command != "export" && c.out != "" || c.Command != "export" && c.Command != "import" && c.passphraseFile != "" {

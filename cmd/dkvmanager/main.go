@@ -79,7 +79,7 @@ Usage:
   dkvmanager credential --data-dir DIR --update FILE [--out FILE]
   dkvmanager revoke --data-dir DIR NAME
   dkvmanager pki status --data-dir DIR
-  dkvmanager pki rotate --data-dir DIR [--abort]
+  dkvmanager pki rotate --data-dir DIR [--end | --abort]
   dkvmanager pki settle --data-dir DIR BRANCH
   dkvmanager pki export --data-dir DIR --out FILE [--passphrase-file FILE]
   dkvmanager pki import --data-dir DIR FILE [--passphrase-file FILE]
@@ -154,8 +154,8 @@ credential prints a credential, and ends the earlier one of the same name.
   --update FILE           no new credential, but this one with the present authority's certificates
 revoke ends what a user was granted, or removes a member, given by its URI: pki status lists both.
 pki status shows certificates and their ends, members, roles and open tokens.
-pki rotate replaces the authority while everything runs: it begins, and run again it ends, once nothing
-needs the old authority; until then it says what does.
+pki rotate begins to replace the authority while everything runs, and says what comes next.
+  --end                   end it, once nothing needs the old authority; until then it says what does
   --abort                 take it back, for example if the new authority's key is lost: the old one stays
 pki settle ends a branch of the access log, which pki status shows as a fork: its lines count nothing.
 pki export writes the authority's key to a new file, encrypted with a passphrase, which it asks for.

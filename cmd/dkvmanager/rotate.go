@@ -22,23 +22,35 @@ import (
 // nil if the manager doesn't serve.
 type surveyor func(*security.Member) []string
 
-// rotate takes the next step of the rotation of the authority: it begins one, or ends it if nothing needs the old
-// authority any more.
-func rotate(m *security.Member, survey surveyor) (string, error) {
-	rotation := m.Rotation()
-	inProgress := rotation.InProgress()
-	if err := rotation.Begin(); err != nil {
+// rotate begins the rotation of the authority. While one is in progress it completes what a crash has interrupted, and
+// says what comes next: so it can be repeated, and two administrators can begin at once.
+func rotate(m *security.Member) (string, error) {
+	text := "A new authority signs from now on, and the old one is still trusted. Export the key of the new one:\n" +
+		"dkvmanager pki export. An earlier export is of use only until the end, to take this back.\n"
+	if m.Rotation().InProgress() {
+		text = "The authority is being replaced already.\n"
+	}
+	if err := m.Rotation().Begin(); err != nil {
 		return "", err
 	}
-	if !inProgress {
-		return "A new authority signs from now on, and the old one is still trusted. Export the key of the new one:\n" +
-			"dkvmanager pki export. An earlier export is of use only until the end, to take this back.\n" + m.Rotation().Next(), nil
+	return text + m.Rotation().Next(), nil
+}
+
+// endRotation ends the rotation of the authority if nothing needs the old one any more. It does nothing where none is
+// in progress, as after the rotation's end: so it can be repeated, and begins no further one.
+func endRotation(m *security.Member, survey surveyor) (string, error) {
+	rotation := m.Rotation()
+	if !rotation.InProgress() {
+		return "No rotation of the authority is in progress: one authority is trusted, and pki rotate without --end begins one.\n", nil
+	}
+	if err := rotation.Begin(); err != nil {
+		return "", err
 	}
 	if survey == nil {
 		return "", errors.New("the rotation of the authority is in progress, and its last step asks all managers: start the manager of this server")
 	}
 	if left := append(rotation.Blockers(), survey(m)...); len(left) > 0 {
-		return "", fmt.Errorf("the old authority is still needed, and stays:\n  %s\nwhen this is done: dkvmanager pki rotate again",
+		return "", fmt.Errorf("the old authority is still needed, and stays:\n  %s\nwhen this is done: dkvmanager pki rotate --end again",
 			strings.Join(left, "\n  "))
 	}
 	if err := rotation.Retire(); err != nil {

@@ -22,7 +22,7 @@ func runMember(ctx context.Context, m *security.Member, cat *catalog.Catalog, o 
 		return err
 	}
 	pulls := newPuller(m, o.host.Bind, o.url(), func() []wire.Manager { return managersOf(cat.Snapshot()) }, heard, log)
-	go (&controller{m, pulls, changes, log, cat.Snapshot}).serve(ctx, commands)
+	go (&controller{member: m, pulls: pulls, changes: changes, log: log, stores: cat.Snapshot}).serve(ctx, commands)
 	go pulls.run(ctx)
 	go keepCertificate(ctx, m, log)
 	if o.source != nil {

@@ -71,10 +71,7 @@ func TestRotation_Crashes(t *testing.T) {
 			r := newRotated(t)
 			r.killed(point, "pki", "rotate")
 			r.must("", "pki", "status")
-			said, err := r.command("", "pki", "rotate")
-			if err != nil && !strings.Contains(said, "start the manager of this server") {
-				t.Fatalf("%v: %s", err, said)
-			}
+			r.must("", "pki", "rotate")
 			r.status(2)
 			if r.has("next-authority.pem") || !r.has("previous-authority.pem") {
 				t.Error("the files of the authorities are not what they should be")

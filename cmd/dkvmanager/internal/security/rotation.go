@@ -518,7 +518,7 @@ func (r Rotation) Next() string {
 	for _, id := range tokens {
 		fmt.Fprintf(&out, "  %s (bearer token)\n", id)
 	}
-	out.WriteString("At last dkvmanager pki rotate, once more on the server with the authority's key, ends it.\n" +
+	out.WriteString("At last dkvmanager pki rotate --end, on the server with the authority's key, ends it.\n" +
 		"Until then dkvmanager pki rotate --abort, on this server, takes it back.\n")
 	return out.String()
 }
