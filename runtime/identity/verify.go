@@ -114,9 +114,10 @@ func (p *Policy) Authority(chain []*x509.Certificate) (*x509.Certificate, error)
 	return nil, err
 }
 
-// IsOld reports whether the newest of several roots does not vouch for an accepted peer.
+// IsOld reports whether the newest of several roots does not vouch for an accepted peer. One that is accepted no longer
+// is not old: its connection, which may stay open while the peer hangs, does nothing any more.
 func (p *Policy) IsOld(peer *Peer) bool {
-	if len(p.Roots) < 2 {
+	if len(p.Roots) < 2 || p.Recheck(peer) != nil {
 		return false
 	}
 	newest := *p

@@ -272,6 +272,16 @@ func TestVerify_Recheck(t *testing.T) {
 	if err := p.Recheck(peer); err != nil {
 		t.Errorf("got %v", err)
 	}
+	rotated := *p
+	rotated.Roots = chain(root, other)
+	if !rotated.IsOld(peer) || p.IsOld(peer) {
+		t.Errorf("a peer of the earlier of two roots is old: %v, of the only root: %v", rotated.IsOld(peer), p.IsOld(peer))
+	}
+	gone[leaf.cert.SerialNumber.String()] = true
+	if rotated.IsOld(peer) {
+		t.Error("a peer that is revoked is old")
+	}
+	clear(gone)
 	clock = now.Add(2 * time.Hour)
 	if problem(p.Recheck(peer)) != Expired {
 		t.Errorf("expired: got %v", p.Recheck(peer))
