@@ -2,6 +2,7 @@ package commit
 
 import (
 	"context"
+	"encoding/json"
 	"strings"
 	"testing"
 
@@ -249,5 +250,19 @@ func TestDriver_ResendsCommits(t *testing.T) {
 	w.sent = make([]string, 3)
 	if out := r.ResendCommit(context.Background()); results(out) != "SUCCESS, SUCCESS, SUCCESS" || w.after() != "2 commit" {
 		t.Errorf("%s, sent %s", results(out), w.after())
+	}
+}
+
+// A manager of an older version refuses a field that it does not know: the row says what to do.
+func TestDriver_OlderManager(t *testing.T) {
+	w := newWorld(t, 2)
+	text, err := json.Marshal(wire.Result{StatusCode: 400, Code: wire.CodeBadRequest, Message: "clusterTls: " + wire.UnknownField})
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.answers["1 preflight"] = []Reply{{Status: 400, Body: text, Attempts: 1}}
+	out := w.runner().Run(context.Background())
+	if out.State != Refused || out.Rows[1].Hint != wire.OlderManager || w.after() != "" {
+		t.Errorf("%+v, sent %s", out, w.after())
 	}
 }

@@ -8,6 +8,7 @@ import (
 	"net/url"
 	"slices"
 	"strconv"
+	"strings"
 
 	"dkvrun/runtime/wire"
 )
@@ -144,8 +145,12 @@ func (a answer) code() string {
 
 // failure returns the row of a manager that refused or did not answer.
 func (a answer) failure() Row {
+	hint := a.refusal.Hint
+	if a.refusal.Code == wire.CodeBadRequest && strings.HasSuffix(a.refusal.Message, wire.UnknownField) {
+		hint = wire.OlderManager
+	}
 	return Row{
-		Result: Failed, Code: a.refusal.Code, Message: a.refusal.Message, Hint: a.refusal.Hint,
+		Result: Failed, Code: a.refusal.Code, Message: a.refusal.Message, Hint: hint,
 		Status: a.Status, Attempts: a.Attempts, Duration: a.Duration,
 	}
 }

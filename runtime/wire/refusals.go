@@ -18,6 +18,13 @@ var RefusalCodes = []string{
 	CodeTLSRequired, CodeNotAuthenticated, CodeNotAllowed,
 }
 
+// UnknownField ends the message of a CodeBadRequest about a field that the manager's version does not know: it refuses
+// a request that it would understand in part only.
+const UnknownField = "is not a field here"
+
+// OlderManager is the hint for a manager that does not know what dkvrun sends, a field or a path.
+const OlderManager = "dkvrun is newer than this manager: upgrade dkvmanager there; its instances go on meanwhile"
+
 // refusalStatuses lists the HTTP statuses of refusals.
 var refusalStatuses = []int{400, 401, 403, 404, 405, 409, 410, 413, 421, 422, 500, 503}
 

@@ -111,6 +111,9 @@ func ReadResult(row report.Row, from Member, asked Asked, answer fanout.Answer) 
 		if row.Message == "" {
 			row.Message = fmt.Sprintf("answered %d and the code %s, without a message", answer.Status, row.Code)
 		}
+		if row.Hint == "" && row.Code == wire.CodeNotFound && beforeRoute(&result) {
+			row.Hint = wire.OlderManager
+		}
 		if hint := obtain(row.Code, row.Who); hint != "" {
 			row.Hint = strings.TrimPrefix(row.Hint+"; "+hint, "; ")
 		}

@@ -38,3 +38,18 @@ func TestReadResult_Secured(t *testing.T) {
 		}
 	}
 }
+
+// A manager of an older version has no route for what dkvrun requests: the row says what to do.
+func TestReadResult_OlderManager(t *testing.T) {
+	refusal := wire.Refuse(wire.CodeNotFound, "there is no such path")
+	refusal.Action, refusal.Manager = "Request", "m1"
+	body, err := json.Marshal(refusal)
+	if err != nil {
+		t.Fatal(err)
+	}
+	answer := fanout.Answer{Status: refusal.StatusCode, Manager: "m1", Body: body}
+	row := ReadResult(report.Row{Manager: "a:7801"}, Member{}, Asked{Operation: "Certificates"}, answer)
+	if row.Success || row.Hint != wire.OlderManager {
+		t.Errorf("%+v", row)
+	}
+}

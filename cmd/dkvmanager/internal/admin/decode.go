@@ -108,7 +108,7 @@ func decodeObject(d *json.Decoder, path string, v reflect.Value) error {
 		seen[strings.ToLower(key)] = key
 		i, known := fields[key]
 		if !known {
-			return fmt.Errorf("%s: is not a field here", printable(at))
+			return fmt.Errorf("%s: %s", printable(at), wire.UnknownField)
 		}
 		if err := decodeValue(d, at, v.Field(i), v.Type().Field(i).Tag); err != nil {
 			return err

@@ -1,8 +1,10 @@
 package supervisor
 
 import (
+	"strings"
 	"testing"
 
+	"dkvrun/cmd/dkvmanager/internal/engine"
 	"dkvrun/runtime/wire"
 )
 
@@ -26,6 +28,27 @@ func TestKeys_Keeper(t *testing.T) {
 	} {
 		if got := keeper(managers, test.node); got != test.want {
 			t.Errorf("%+v is kept by %q, want %q", test.node, got, test.want)
+		}
+	}
+}
+
+// What people are told of an instance's certificate where its process says nothing: that of an older version, adopted
+// after an upgrade, is not one that starts.
+func TestKeys_Process(t *testing.T) {
+	for _, c := range []struct {
+		keys  *engine.Keys
+		ready bool
+		want  string
+	}{
+		{nil, false, "the process is starting"},
+		{nil, true, `older version, which does not tell what it trusts: restart_store{"S", rolling = true}`},
+		{&engine.Keys{Serial: "1"}, true, "shows an earlier certificate"},
+		{&engine.Keys{Serial: "2"}, true, ""},
+	} {
+		got := wire.Certificate{Store: "S", Serial: "2"}
+		addKeys(&got, c.keys, c.ready)
+		if !strings.HasSuffix(got.Problem, c.want) || (c.want == "") != (got.Problem == "") {
+			t.Errorf("%+v: got %q", c, got.Problem)
 		}
 	}
 }

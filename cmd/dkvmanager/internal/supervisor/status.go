@@ -279,22 +279,33 @@ func (s *Supervisor) Certificates(ctx context.Context) []wire.Certificate {
 				return
 			}
 			state, err := w.client.State(ctx)
-			switch {
-			case err != nil:
+			if err != nil {
 				out[i].Problem = "the process does not answer: " + err.Error()
-			case state.Keys == nil:
-				out[i].Problem = "the process is starting"
-			default:
-				out[i].Authorities, out[i].PeerAuthorities = state.Keys.Authorities, state.Keys.PeerAuthorities
-				out[i].OldClients = state.Keys.OldClients[:min(len(state.Keys.OldClients), wire.MaxOldClients)]
-				if state.Keys.Serial != out[i].Serial {
-					out[i].Problem = "the process shows an earlier certificate"
-				}
+				return
 			}
+			addKeys(&out[i], state.Keys, state.Ready)
 		})
 	}
 	asked.Wait()
 	return out
+}
+
+// addKeys adds to the certificate of an instance what its process says, which is nil while it starts. A ready one of
+// an earlier version says nothing: it was adopted after an upgrade.
+func addKeys(c *wire.Certificate, keys *engine.Keys, ready bool) {
+	switch {
+	case keys == nil && ready:
+		c.Problem = fmt.Sprintf("the process is of an older version, which does not tell what it trusts: "+
+			"restart_store{%q, rolling = true}", c.Store)
+	case keys == nil:
+		c.Problem = "the process is starting"
+	default:
+		c.Authorities, c.PeerAuthorities = keys.Authorities, keys.PeerAuthorities
+		c.OldClients = keys.OldClients[:min(len(keys.OldClients), wire.MaxOldClients)]
+		if keys.Serial != c.Serial {
+			c.Problem = "the process shows an earlier certificate"
+		}
+	}
 }
 
 // Log returns the last lines of the log of an instance of this server, whole lines and at most 1 MiB; nothing if it
