@@ -48,8 +48,11 @@ func (m *Member) Credential(user string, role identity.Role, lifetime time.Durat
 	if err != nil {
 		return nil, err
 	}
-	issuer := m.ring().users
-	if err := m.Rotation().checkIssuer(issuer); err != nil {
+	issuer, err := m.usersIssuer()
+	if err == nil {
+		err = m.Rotation().checkIssuer(issuer)
+	}
+	if err != nil {
 		return nil, err
 	}
 	b, err := issuer.Issue(pki.Leaf{Identity: id, Lifetime: lifetime}, m.now())
@@ -62,6 +65,24 @@ func (m *Member) Credential(user string, role identity.Role, lifetime time.Durat
 		return nil, err
 	}
 	return b, m.sign(grant)
+}
+
+// usersIssuer returns the issuer of users' certificates if this server holds the authority. An admin may revoke any
+// certificate, also the issuer's, with which all users are kept out. Then the authority admits another one: so the
+// commands of this server let people in again.
+func (m *Member) usersIssuer() (*pki.Issuer, error) {
+	authority, err := m.holding()
+	if err != nil {
+		return nil, err
+	}
+	if users := m.ring().users; !m.State().IsRevoked(users.Chain[0].SerialNumber) {
+		return users, nil
+	}
+	err = m.replaceKeys(func(files pki.Folder, now keyring) (keyring, error) {
+		now.users, err = newIssuer(files, pki.UserIssuerFile, authority, []identity.Kind{identity.User}, m.now())
+		return now, err
+	})
+	return m.ring().users, err
 }
 
 // AppCredential makes the credential of an application of a store, which may write or only read. It ends the
@@ -103,10 +124,10 @@ func (m *Member) Certify(id identity.Identity, request string, lifetime time.Dur
 	case id.Cluster != m.self.Cluster:
 		return wire.MadeCertificate{}, &TokenError{fmt.Errorf("%s is not of cluster %s", id, m.self.Cluster)}
 	case id.Kind == identity.User:
-		if _, err := m.holding(); err != nil {
+		var err error
+		if issuer, err = m.usersIssuer(); err != nil {
 			return wire.MadeCertificate{}, err
 		}
-		issuer = m.ring().users
 	case id.Kind != identity.App:
 		return wire.MadeCertificate{}, &TokenError{fmt.Errorf("%s is neither a user nor an application", id)}
 	}

@@ -603,6 +603,37 @@ func TestMember_SettlesTheSideThatTheLogFollows(t *testing.T) {
 	}
 }
 
+// Whoever has an admin's key revokes the issuer of users, and with it all users. The server with the authority's key lets
+// them in again, and the admin stays out.
+func TestMember_RevokedIssuerOfUsers(t *testing.T) {
+	c := newClock()
+	first := create(t, c)
+	stolen := must(first.Credential("eve", identity.Admin, time.Hour))
+	own := must(access.Read([]byte(first.log.First()), keyHashes(first.ring().roots)))
+	serial := access.Serial(first.ring().users.Chain[0].SerialNumber)
+	line := must(own.Prepare(access.Entry{Kind: access.Revoke, Serial: serial}, stolen.Key, c.now))
+	must(first.Append(string(must(json.Marshal(line)))))
+	if _, err := first.Admit(stolen.Chain); err == nil {
+		t.Fatal("the issuer is not revoked")
+	}
+	must(first.Revoke("eve"))
+	again := must(first.Credential("ann", identity.Admin, time.Hour))
+	must(0, first.Close())
+	first = open(t, filepath.Dir(first.path), "m-1", c)
+	if caller := must(first.Caller(must(first.Admit(again.Chain)))); caller.Role != identity.Admin {
+		t.Errorf("the new admin has the role %q", caller.Role)
+	}
+	request := string(must(identity.NewRequest(must(pki.NewKey()))))
+	bob := identity.Identity{Kind: identity.User, Cluster: "prod", Name: "bob"}
+	made := must(first.Certify(bob, request, time.Hour))
+	if _, err := first.Admit(must(identity.DecodeChain([]byte(made.Certificate)))); err != nil {
+		t.Errorf("a new user: %v", err)
+	}
+	if _, err := first.Admit(stolen.Chain); err == nil {
+		t.Error("the stolen credential works again")
+	}
+}
+
 // A bearer token that came without TLS counts no longer at the ports of instances either, and doesn't come back when a
 // branch of the access log that has revoked it is settled.
 func TestMember_BurntTokens(t *testing.T) {
