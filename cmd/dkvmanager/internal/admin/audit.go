@@ -67,7 +67,7 @@ var completing = map[string]bool{"Commit": true, "Abort": true, "Decide": true, 
 func outcomeOf(value any, err error) string {
 	var r *wire.Result
 	switch {
-	case errors.As(err, &r) && r.StatusCode < http.StatusInternalServerError, err == nil && asUnchanged(value):
+	case errors.As(err, &r) && isRefusal(r), err == nil && asUnchanged(value):
 		return ""
 	case r != nil:
 		return r.Code
@@ -81,6 +81,11 @@ func outcomeOf(value any, err error) string {
 		return string(v.State)
 	}
 	return wire.CodeOK
+}
+
+// isRefusal reports whether a failure says that nothing was changed. After other ones something may have been.
+func isRefusal(r *wire.Result) bool {
+	return r.StatusCode < http.StatusInternalServerError || r.Code == wire.CodeTooBusy || r.Code == wire.CodeSuspect
 }
 
 func asUnchanged(value any) bool {

@@ -102,6 +102,29 @@ func TestAudit_BadReason(t *testing.T) {
 	}
 }
 
+// Who has no right to change anything writes no line, however often he tries: the oldest lines would be lost.
+func TestAudit_StrangersWriteNothing(t *testing.T) {
+	cluster := securitytest.New(t, "prod")
+	s := secure(t, newHarness(t), cluster, "127.58.6.2:0")
+	stranger := client(t, nil)
+	codes := map[string]int{}
+	for range 3 * maxTries {
+		join := wire.Join{Token: "x", Request: "y", Identity: "m-x", URL: "https://10.0.0.9:7801"}
+		_, text := s.call(stranger, "", http.MethodPost, wire.Prefix+"/join", join)
+		var refused wire.Result
+		if err := json.Unmarshal(text, &refused); err != nil {
+			t.Fatal(err)
+		}
+		codes[refused.Code]++
+	}
+	if codes[wire.CodeTokenRefused] != maxTries || codes[wire.CodeTooBusy] != 2*maxTries {
+		t.Errorf("got %v", codes)
+	}
+	if head := s.api.Audit.Head(); head.Number != 0 {
+		t.Errorf("the audit log has %d lines", head.Number)
+	}
+}
+
 // Answers that managers and repairs read tell how the audit log ends, that of a change with its own line.
 func TestAudit_HeadOnAnswers(t *testing.T) {
 	cluster := securitytest.New(t, "prod")
