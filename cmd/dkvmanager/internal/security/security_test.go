@@ -603,8 +603,8 @@ func TestMember_SettlesTheSideThatTheLogFollows(t *testing.T) {
 	}
 }
 
-// Whoever has an admin's key revokes the issuer of users, and with it all users. The server with the authority's key lets
-// them in again, and the admin stays out.
+// Whoever has an admin's key revokes the issuer of users, and with it all users. The server with the authority's key
+// lets them in again, and the admin stays out.
 func TestMember_RevokedIssuerOfUsers(t *testing.T) {
 	c := newClock()
 	first := create(t, c)
