@@ -136,6 +136,18 @@ func TestExternal_Cluster(t *testing.T) {
 		t.Errorf("an application: %v, %s", err, said)
 	}
 	report := o.client("report")
+	const write = `local s = connect_store("S"); s:put("k", "u"); s:put("k", "w"); return s:get("k")`
+	for _, c := range []struct{ credential, code, want string }{
+		{o.path("web.pem"), write, "\nw\n"},
+		{report, `return connect_store("S"):get("k")`, "\nw\n"},
+		{report, `connect_store("S"):put("k", "x")`, "app-readonly report may not "},
+		{o.path("web.pem"), `connect_store("T")`, "only for its own store"},
+		{ann, `grant_access{name = "x", role = "viewer", out = "x.pem"}`, "ann.pem is not of the authority of cluster prod"},
+	} {
+		if said, _ := o.run(c.credential, all, c.code); !strings.Contains(said, c.want) {
+			t.Errorf("%s, %s: %s, want %q", filepath.Base(c.credential), c.code, said, c.want)
+		}
+	}
 	if said, err := o.etcdctl(endpoint, report, "get", "k", "--print-value-only"); err != nil || said != "w\n" {
 		t.Errorf("a read-only application: %v, %s", err, said)
 	}
@@ -144,6 +156,16 @@ func TestExternal_Cluster(t *testing.T) {
 	}
 	if said, err := o.etcdctl(endpoint, eve, "get", "k"); err == nil {
 		t.Errorf("a certificate without an identity reads: %s", said)
+	}
+	// A damaged file is told, and changes nothing.
+	o.write("identities", []byte(people+"ann -> admin\n"))
+	o.eventually("the damage is told", func() (string, bool) {
+		status := o.command("home", "dkvmanager", "pki", "status", "--data-dir", o.path(hosts[0]))
+		said, _ := status.CombinedOutput()
+		return string(said), strings.Contains(string(said), "identities:5: has the unknown kind of name ")
+	})
+	if said, ok := o.run(bob, all, `get_store()`); !ok {
+		t.Errorf("while the file is damaged: %s", said)
 	}
 	// A removed line ends it, at the managers and at the instances.
 	o.write("identities", []byte("subject:CN=ann,O=Example -> dkv://user.prod/ann admin\n"))
@@ -242,6 +264,13 @@ func TestExternal_Refusals(t *testing.T) {
 		said, err := o.command("home", "dkvmanager", args...).CombinedOutput()
 		if err == nil || !strings.Contains(string(said), c.want) || strings.Count(string(said), "\n") != 1 {
 			t.Errorf("%s: %v, %s, want %q", name, err, said, c.want)
+		}
+		if name == "plain" { // before init or join the same settings are right
+			continue
+		}
+		said, err = o.command("home", "dkvmanager", append([]string{"check-config"}, args...)...).CombinedOutput()
+		if err == nil || !strings.Contains(string(said), c.want) || strings.Count(string(said), "\n") != 1 {
+			t.Errorf("check-config: %s: %v, %s, want %q", name, err, said, c.want)
 		}
 	}
 }

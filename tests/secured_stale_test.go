@@ -64,7 +64,7 @@ func TestSecured_StaleAccessLog(t *testing.T) {
 	t.Parallel()
 	s := newSecuredRun(t)
 	s.variables = []string{staleAfter}
-	const first, second = "127.46.5.11", "127.46.5.12"
+	const first, second = "127.46.9.11", "127.46.9.12"
 	serve := func(host string, line ...string) string {
 		line = append(line, "--listen", host+":7801", "--data-dir", filepath.Join(s.dir, host))
 		return s.startProgram("dkvmanager-failpoints", "", host, line...)

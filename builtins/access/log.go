@@ -99,7 +99,9 @@ func (h *change) findSigner() error {
 	}
 	b, path, err := h.r.Credentials.For(h.members[0].Endpoint).For(h.cluster)
 	if err != nil {
-		return h.c.Errorf(codeNoAdmin, "%s: %v", h.c.Name, err)
+		err := h.c.Errorf(codeNoAdmin, "%s: %v", h.c.Name, err)
+		err.Hint = "the change is signed with an admin's credential of the cluster, which dkvmanager credential makes"
+		return err
 	}
 	if b.Key == nil {
 		err := h.c.Errorf(codeNoAdmin, "%s: the bearer token %s can't sign the change: that takes the certificate of an admin", h.c.Name, path)

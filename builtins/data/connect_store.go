@@ -72,7 +72,8 @@ func connectStore(c *runtime.Call) (any, error) {
 		s.id = listedIdentity(listed, s.name)
 		return s, nil
 	}
-	if application {
+	// A planned store has no client ports yet that managers could tell.
+	if application || s.mayBeApplication(r) && !r.DryRun {
 		return s, s.askEndpoints(c, r)
 	}
 	v, err := r.View(c, s.name)

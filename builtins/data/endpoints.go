@@ -22,6 +22,12 @@ func (s *store) asApplication(r *run.Run) bool {
 	return only && who.Kind == secured.App
 }
 
+// mayBeApplication reports whether the run may be one of an application: its certificate is of another authority than
+// the cluster's, and only the managers know for whom it stands.
+func (s *store) mayBeApplication(r *run.Run) bool {
+	return r.Credentials != nil && r.Credentials.For(s.manager()).IsExternal()
+}
+
 // askEndpoints asks the managers for the client ports of the store, which is all that they tell its applications.
 func (s *store) askEndpoints(c *runtime.Call, r *run.Run) error {
 	all, err := r.Query(c, wire.EndpointsPath(s.name), cluster.EndpointsReader(s.name))

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net"
 	"net/http"
+	"slices"
 	"strings"
 	"time"
 
@@ -185,7 +186,12 @@ func (s *store) view(c *runtime.Call) *cluster.View {
 	if err != nil {
 		return nil
 	}
-	return cluster.NewView(s.name, all)
+	v := cluster.NewView(s.name, all)
+	answers := func(r cluster.Response) bool { return r.Answer.Err == nil }
+	if v.Silent == len(v.Reports) && slices.ContainsFunc(all, answers) {
+		return nil // they answer, and tell this caller nothing: it is an application
+	}
+	return v
 }
 
 // query reads a path from some managers without a notice about those that do not answer.

@@ -121,7 +121,8 @@ Flags:
                       All four files are read again when they change.
   -h, --help          show this text
 
-check-config shows the settings with which a manager would start, and where each comes from.
+check-config shows the settings with which a manager would start, and where each comes from. It reads the
+files of --tls-cert, --tls-key, --tls-ca and --tls-identities as a start would.
 
 init makes a cluster whose managers and users have certificates, writes the credential of an admin, and
 prints the line with which other servers join. join lets this server join a cluster. Both then serve, and

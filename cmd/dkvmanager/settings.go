@@ -13,8 +13,12 @@ import (
 	"slices"
 	"strings"
 	"text/tabwriter"
+	"time"
 
 	"github.com/pelletier/go-toml/v2"
+
+	"dkvrun/cmd/dkvmanager/internal/external"
+	"dkvrun/cmd/dkvmanager/internal/security"
 )
 
 // Where settings come from, besides the command line.
@@ -177,7 +181,8 @@ func checkVariables(environment []string) error {
 	return nil
 }
 
-// runCheckConfig shows the settings of a manager that serves, and where each comes from. It starts nothing.
+// runCheckConfig shows the settings of a manager that serves, and where each comes from, and reads the files of an
+// organisation's own certificates. It starts nothing.
 func runCheckConfig(_ context.Context, args []string, stdout, stderr io.Writer) int {
 	o, err := parseFlags(args)
 	if errors.Is(err, flag.ErrHelp) {
@@ -186,6 +191,11 @@ func runCheckConfig(_ context.Context, args []string, stdout, stderr io.Writer) 
 	}
 	if err != nil {
 		return fail(stderr, exitUsage, fmt.Errorf("check-config: %w", err))
+	}
+	if o.external.Given() {
+		if _, err := external.Open(o.external, security.ClusterOf(o.dataDir), time.Now); err != nil {
+			return fail(stderr, exitUsage, fmt.Errorf("check-config: %w", err))
+		}
 	}
 	table := tabwriter.NewWriter(stdout, 0, 0, 2, ' ', 0)
 	for _, name := range settingNames() {

@@ -189,10 +189,21 @@ func (s *Source) For(cluster string) (*identity.Bundle, string, error) {
 			return c.Bundle, c.path, nil
 		}
 	}
-	if err == nil {
+	switch {
+	case err != nil:
+	case len(all) == 1 && all[0].external != nil:
+		err = fmt.Errorf("the certificate of %s is not of the authority of cluster %s", all[0].path, cluster)
+	default:
 		err = fmt.Errorf("there is no credential for cluster %s", cluster)
 	}
 	return nil, "", err
+}
+
+// IsExternal reports whether the run connects with a certificate of another authority than a cluster's. Only the server
+// knows for whom it stands.
+func (s *Source) IsExternal() bool {
+	all, _ := s.credentials()
+	return len(all) == 1 && all[0].external != nil
 }
 
 // Only returns the identity of the credential with which this run connects to every secured server. It is false if

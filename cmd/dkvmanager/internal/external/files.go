@@ -57,7 +57,8 @@ type loaded struct {
 	use     Use
 }
 
-// Open reads the files for a cluster. The error is one line about the first file that is wrong.
+// Open reads the files for a cluster, or for any if cluster is empty. The error is one line about the first file that
+// is wrong.
 func Open(f Files, cluster string, now func() time.Time) (*Source, error) {
 	s := &Source{files: f, cluster: cluster, now: now}
 	return s, s.load()

@@ -65,8 +65,9 @@ func readText(path string, most int64) (string, error) {
 //	KIND:VALUE -> URI ROLE
 //
 // KIND is subject (as RFC 2253 writes it, with the most specific part first), dns, email or uri. URI is a user's or an
-// application's. ROLE is viewer, operator or admin for a user; an application's is app, which may be left out, or
-// app-readonly. Empty lines and those that begin with # are skipped. With an error it returns the number of the line.
+// application's, of the cluster, or of any if cluster is empty. ROLE is viewer, operator or admin for a user; an
+// application's is app, which may be left out, or app-readonly. Empty lines and those that begin with # are skipped.
+// With an error it returns the number of the line.
 func parseIdentities(text, cluster string) ([]mapping, int, error) {
 	var out []mapping
 	first := map[name]int{}
@@ -120,7 +121,7 @@ func parseLine(line, cluster string) (mapping, error) {
 	}
 	c.URI = words[0]
 	switch {
-	case id.Cluster != cluster:
+	case cluster != "" && id.Cluster != cluster:
 		return c, fmt.Errorf("is about %s: this manager is of cluster %s", id, cluster)
 	case id.Kind != identity.User && id.Kind != identity.App:
 		return c, fmt.Errorf("is about a %s: want a user or an app", id.Kind)

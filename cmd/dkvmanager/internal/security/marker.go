@@ -78,6 +78,13 @@ func IsSecured(dataDir string) (bool, error) {
 	}
 }
 
+// ClusterOf returns the cluster of the manager of a data folder; empty if the manager is not secured, or the folder
+// can't be read.
+func ClusterOf(dataDir string) string {
+	text, _ := os.ReadFile(filepath.Join(dataDir, markerFile))
+	return strings.TrimSpace(string(text))
+}
+
 // mark writes the marker if it is missing or names another cluster.
 func mark(dataDir, cluster string) error {
 	path, text := filepath.Join(dataDir, markerFile), []byte(cluster+"\n")

@@ -142,6 +142,11 @@ func (m *Member) Status() string {
 	if why := m.Excluded(); why != "" {
 		row("excluded", why)
 	}
+	if m.external != nil {
+		for _, what := range m.external.Warnings() {
+			row("own certificates", what)
+		}
+	}
 	_ = w.Flush() // a strings.Builder takes everything
 	if next := m.Rotation().Next(); next != "" {
 		out.WriteString("\nThe authority is being replaced.\n" + next)
