@@ -49,6 +49,14 @@ local function has(list, value)
   return false
 end
 
+-- differ reports whether two lists have different values.
+local function differ(a, b)
+  for _, each in ipairs(a) do
+    if not has(b, each) then return true end
+  end
+  return #a ~= #b
+end
+
 -- unready returns why a row does not show and trust what the newest authority says, or nil.
 local function unready(row, authority, count)
   if row.problem then return row.problem end
@@ -90,7 +98,7 @@ local function stale()
   end
   for _, row in ipairs(rows()) do
     local started = row.peer_authorities
-    if started and (#started ~= #row.authorities or not has(row.authorities, started[1])) then add(row.store) end
+    if started and differ(started, row.authorities) then add(row.store) end
     for _, client in ipairs(row.old_clients or {}) do
       local store = client:match("^dkv://instance%.[^/]+/([^/]+)/")
       if store then add(store) end
@@ -102,6 +110,8 @@ end
 local planned = false
 for _, store in ipairs(stale()) do
   step("restart the instances of " .. store, function()
+    -- Somebody else may be restarting them, or an interrupted run has left one that starts.
+    pcall(wait_ready, {store, timeout_sec = opt.wait_sec})
     for _, row in ipairs(restart_store{store, rolling = true, timeout_sec = opt.timeout_sec}:check()) do
       planned = planned or row.result == "PLANNED"
     end
