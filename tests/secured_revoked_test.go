@@ -159,11 +159,9 @@ func TestSecured_RevokedWhileConnected(t *testing.T) {
 				v.targets = append(v.targets, "https://"+host+":7801"+wire.InfoPath())
 			}
 		}
-		if name != "ci" {
-			v.watched = ports
-			for _, port := range ports {
-				v.targets = append(v.targets, "https://"+port+"/version")
-			}
+		v.watched = ports
+		for _, port := range ports {
+			v.targets = append(v.targets, "https://"+port+"/version")
 		}
 		victims[name] = v
 	}
@@ -181,7 +179,7 @@ func TestSecured_RevokedWhileConnected(t *testing.T) {
 		}
 		for i, port := range v.watched {
 			v.watch(t, port)
-			if i%2 == 0 {
+			if i%2 == 0 && name != "ci" { // etcdctl takes no bearer tokens
 				sights = append(sights, a.etcdctl(v.file, port))
 			}
 		}

@@ -110,8 +110,54 @@ func TestSecured_SecretsStayInTheirFiles(t *testing.T) {
 	command(true, "home", "dkvmanager", "join", a.hosts[1], "--token-file", a.file("join.token"), "--listen", "127.46.7.13:7801",
 		"--data-dir", filepath.Join(a.dir, "new"))
 	command(false, "home", "dkvmanager", "pki", "status", "--data-dir", first)
+	for _, out := range []string{"ops.pem", "ops.token", "shop.pem"} {
+		grant := map[string]string{
+			"ops.pem": `name = "ops", role = "operator"`, "ops.token": `name = "nightly", role = "viewer", token = true`,
+			"shop.pem": `app = "shop", store = "S"`,
+		}[out]
+		command(false, "home", "dkvrun", everywhere, "-v", "-e", `grant_access{`+grant+`, out = "`+a.file(out)+`"}`)
+		found := secretsIn(t, a.file(out))
+		if len(found) == 0 {
+			t.Fatalf("no secret is found in %s", out)
+		}
+		secrets = append(secrets, found...)
+	}
+	command(true, "home", "dkvrun", everywhere, "-v", "--trace", "-e", `grant_access{name = "ops", role = "operator", out = "`+a.file("ops.pem")+`"}`)
+	command(true, "stranger", "dkvrun", "--token-file", a.file("ops.token"), everywhere, "-v", "--trace", "-e", `revoke_access("ops")`)
+	command(false, "home", "dkvrun", everywhere, "-o", "json", "-e", "list_access()")
+	command(false, "home", "dkvrun", everywhere, "-v", "-e", `revoke_access("ops")`)
+	command(true, "home", "dkvrun", everywhere, "-v", "-e", `revoke_access("ops")`)
+
+	const passphrase, wrong = "correct horse battery", "another horse battery"
+	secrets = append(secrets, passphrase, wrong)
+	for file, text := range map[string]string{"passphrase": passphrase, "wrong": wrong} {
+		if err := os.WriteFile(a.file(file), []byte(text+"\n"), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	sealed := a.file("authority.age")
+	command(false, "home", "dkvmanager", "pki", "export", "--data-dir", first, "--out", sealed, "--passphrase-file", a.file("passphrase"))
+	command(true, "home", "dkvmanager", "pki", "export", "--data-dir", second, "--out", a.file("no.age"), "--passphrase-file", a.file("passphrase"))
+	command(true, "home", "dkvmanager", "pki", "import", "--data-dir", second, sealed, "--passphrase-file", a.file("wrong"))
+	for _, log := range []string{"show", "verify"} {
+		command(false, "home", "dkvmanager", "audit", log, "--data-dir", first)
+	}
 	command(false, "home", "dkvmanager", "revoke", "--data-dir", first, "ci")
 	command(true, "stranger", "dkvrun", "--credential", a.file("ci.pem"), everywhere, "-e", "get_store()")
+
+	// The second server takes the place of the first, with the key of the authority and one of its own for credentials of
+	// users.
+	command(false, "home", "dkvmanager", "pki", "import", "--data-dir", second, sealed, "--passphrase-file", a.file("passphrase"))
+	for _, file := range []string{"authority.pem", "user-issuer.pem"} {
+		found := secretsIn(t, filepath.Join(second, "pki", file))
+		if len(found) == 0 {
+			t.Fatalf("no secret is found in %s", file)
+		}
+		secrets = append(secrets, found...)
+	}
+	command(false, "home", "dkvmanager", "credential", "--data-dir", second, "--name", "late", "--role", "viewer", "--out", a.file("late.pem"))
+	secrets = append(secrets, secretsIn(t, a.file("late.pem"))...)
+	command(false, "home", "dkvmanager", "audit", "show", "--data-dir", second)
 
 	for _, secret := range secrets {
 		if strings.Contains(said.String(), secret) {
