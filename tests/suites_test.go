@@ -32,6 +32,18 @@ func TestSuites_Pass(t *testing.T) {
 	t.Log(out[strings.LastIndex(out, "PASSED"):])
 }
 
+// The example of a suite for plain and secured managers passes on secured ones too; TestSuites_Pass runs it on plain
+// ones.
+func TestSuites_PassSecured(t *testing.T) {
+	t.Parallel()
+	const secured = `it("is secured", function() assert.is_true(local_cluster{servers = 1}.secured) end)`
+	path := filepath.Join(t.TempDir(), "secured_test.lua")
+	if err := os.WriteFile(path, []byte(secured), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	dkvrunTest(t, "--secured", "suites/either_test.lua", path)
+}
+
 // TestSuites_DescribeEverything tests that each builtin, method, module and runbook has a block with its name.
 func TestSuites_DescribeEverything(t *testing.T) {
 	t.Parallel()
