@@ -74,7 +74,7 @@ func At(place string) error {
 	return nil
 }
 
-// Duration returns a timeout of the protocol, which the environment can shorten.
+// Duration returns a time, which the environment can shorten.
 func Duration(variable string, standard time.Duration) time.Duration {
 	if d, err := time.ParseDuration(os.Getenv(variable)); err == nil && d > 0 {
 		return d

@@ -13,6 +13,7 @@ import (
 	"strings"
 	"time"
 
+	"dkvrun/cmd/dkvmanager/internal/failpoint"
 	"dkvrun/runtime/identity"
 	"dkvrun/runtime/wire"
 )
@@ -66,7 +67,7 @@ func (i *Issuer) Sign(key *ecdsa.PublicKey, l Leaf, now time.Time) ([]*x509.Cert
 		return nil, fmt.Errorf("the lifetime %s is not between 0 and %s", l.Lifetime, AuthorityLifetime)
 	}
 	if l.Lifetime == 0 {
-		l.Lifetime = LeafLifetime
+		l.Lifetime = failpoint.Duration("DKV_LEAF_LIFETIME", LeafLifetime)
 	}
 	serial, err := newSerial()
 	if err != nil {
@@ -75,7 +76,7 @@ func (i *Issuer) Sign(key *ecdsa.PublicKey, l Leaf, now time.Time) ([]*x509.Cert
 	t := &x509.Certificate{
 		SerialNumber:          serial,
 		Subject:               pkix.Name{Organization: []string{l.Identity.Cluster}, CommonName: l.Identity.Name},
-		NotBefore:             now.Add(-backdate),
+		NotBefore:             now.Add(-failpoint.Duration("DKV_LEAF_BACKDATE", backdate)),
 		NotAfter:              now.Add(l.Lifetime),
 		KeyUsage:              x509.KeyUsageDigitalSignature,
 		ExtKeyUsage:           []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth},

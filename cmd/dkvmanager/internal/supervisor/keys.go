@@ -17,6 +17,7 @@ import (
 	"dkvrun/cmd/dkvmanager/internal/catalog"
 	"dkvrun/cmd/dkvmanager/internal/engine"
 	"dkvrun/cmd/dkvmanager/internal/external"
+	"dkvrun/cmd/dkvmanager/internal/failpoint"
 	"dkvrun/cmd/dkvmanager/internal/instancekeys"
 	"dkvrun/cmd/dkvmanager/internal/pki"
 	"dkvrun/cmd/dkvmanager/internal/security"
@@ -28,7 +29,7 @@ import (
 const (
 	// accessEvery is the interval in which a secured manager looks for changes of the access log.
 	accessEvery = 250 * time.Millisecond
-	// renewEvery is the interval in which it looks whether certificates are due for renewal.
+	// renewEvery is the interval in which it looks whether certificates are due for renewal; DKV_RENEW_EVERY in tests.
 	renewEvery = time.Minute
 )
 
@@ -85,6 +86,7 @@ func (k *instanceKeys) follow(ctx context.Context, folders func() []string) {
 	}
 	tick := time.NewTicker(accessEvery)
 	defer tick.Stop()
+	renewEvery := failpoint.Duration("DKV_RENEW_EVERY", renewEvery)
 	var last *access.State
 	var shown *identity.Bundle // the manager's certificate changes with its issuer and the authorities
 	var organisation *external.Content
