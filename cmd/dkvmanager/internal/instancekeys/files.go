@@ -3,7 +3,8 @@
 // each change; the running instance follows the files.
 //
 // It protects a store's ports from peers without a certificate, with one of another cluster or another store, and
-// from those that are revoked or have expired: also on connections that are open already. The issuer of a stolen
+// from those that are revoked or have expired: also on connections that are open already, but for cluster ports, whose
+// connections outlast the certificate. The issuer of a stolen
 // server makes no other instances than those that this server keeps. An instance whose manager doesn't run goes on
 // with what it read last. It does not protect from whoever can read the folder.
 package instancekeys

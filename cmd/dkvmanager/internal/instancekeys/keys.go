@@ -14,6 +14,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"dkvrun/cmd/dkvmanager/internal/pki"
 	"dkvrun/runtime/access"
 	"dkvrun/runtime/identity"
 )
@@ -182,6 +183,13 @@ func (k *Keys) Shown() (serial string, authorities []string) {
 	return access.Serial(c.bundle.Chain[0].SerialNumber), hashesOf(c.policy.Roots)
 }
 
+// ConnectionAge returns the time after which a connection should be replaced by another one, half of what is left of a
+// certificate when it is renewed: so no connection that follows this shows a certificate that has ended.
+func (k *Keys) ConnectionAge() time.Duration {
+	leaf := k.content.Load().bundle.Chain[0]
+	return leaf.NotAfter.Sub(pki.RenewAt(leaf)) / 2
+}
+
 // hashesOf returns the hashes of the keys of authorities.
 func hashesOf(roots []*x509.Certificate) []string {
 	var out []string
@@ -237,7 +245,7 @@ func (k *Keys) CheckPeer(peer *identity.Peer, clusterName string, isMember func(
 }
 
 func (k *Keys) checkPeer(c *content, peer *identity.Peer, clusterName string, isMember func(string) bool) error {
-	if err := instancesOnly(c.policy).Recheck(peer); err != nil {
+	if err := lasting(instancesOnly(c.policy), peer).Recheck(peer); err != nil {
 		return err
 	}
 	if peer.Identity.Store != k.store || !peer.HasName(clusterName) {
@@ -259,6 +267,20 @@ func (k *Keys) IsExcluded(instance string) bool {
 	}
 	_, is := c.state.Members[place.Manager]
 	return !is
+}
+
+// lasting returns a policy that does not let the end of a peer's certificate end a connection that was made in time:
+// the handshake has checked that. To close a connection of raft loses the writes that are on it, once a month, while
+// the peer has had a new certificate for days. What is revoked or dropped ends connections as before.
+func lasting(p *identity.Policy, peer *identity.Peer) *identity.Policy {
+	out, end := *p, peer.NotAfter()
+	out.Now = func() time.Time {
+		if now := p.Now(); now.Before(end) {
+			return now
+		}
+		return end
+	}
+	return &out
 }
 
 func instancesOnly(p *identity.Policy) *identity.Policy {

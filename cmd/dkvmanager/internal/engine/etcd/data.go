@@ -58,6 +58,7 @@ func runData(ctx context.Context, folder string, spec engine.Spec, report *engin
 	}
 	counter := newCounter(report)
 	cfg.GRPCAdditionalServerOptions = append(guard.interceptors(),
+		keepConnections(guard.keys),
 		grpc.ChainUnaryInterceptor(counter.unary),
 		grpc.ChainStreamInterceptor(counter.stream))
 	serving := make(chan *grpc.Server, 1)

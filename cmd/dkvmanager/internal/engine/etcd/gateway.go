@@ -100,7 +100,7 @@ func newGatewayServer(guard guard, client *clientv3.Client, counter *counter) *g
 		grpc.MaxRecvMsgSize(maxRequestBytes+requestOverhead),
 		grpc.MaxSendMsgSize(math.MaxInt32),
 		grpc.KeepaliveEnforcementPolicy(keepalive.EnforcementPolicy{MinTime: 5 * time.Second}),
-		grpc.KeepaliveParams(keepalive.ServerParameters{Time: 2 * time.Hour, Timeout: 20 * time.Second}),
+		keepConnections(guard.keys),
 	)...)
 	pb.RegisterKVServer(server, gatewayKV{store: clientv3.RetryKVClient(client)})
 	pb.RegisterWatchServer(server, gatewayWatch{store: pb.NewWatchClient(client.ActiveConnection())})

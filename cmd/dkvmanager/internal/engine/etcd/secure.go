@@ -17,12 +17,14 @@ import (
 	"time"
 
 	"github.com/soheilhy/cmux"
+	"go.etcd.io/etcd/server/v3/embed"
 	"go.uber.org/zap"
 	"golang.org/x/net/http2"
 	"golang.org/x/net/http2/hpack"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/credentials"
+	"google.golang.org/grpc/keepalive"
 	"google.golang.org/grpc/metadata"
 	"google.golang.org/grpc/peer"
 
@@ -57,6 +59,17 @@ func clientTLS(keys *instancekeys.Keys) *engine.Secure {
 		return nil
 	}
 	return &engine.Secure{Config: keys.Client(), Plain: keys.TakesPlain}
+}
+
+// keepConnections says how long the connections of gRPC clients are kept. Times of keepalive are those of etcd. In a
+// secured store a client is asked to connect anew long before the certificate of an instance ends that it showed:
+// instances are clients of each other for longer than that. Requests and streams of the earlier connection go on.
+func keepConnections(keys *instancekeys.Keys) grpc.ServerOption {
+	p := keepalive.ServerParameters{Time: embed.DefaultGRPCKeepAliveInterval, Timeout: embed.DefaultGRPCKeepAliveTimeout}
+	if keys != nil {
+		p.MaxConnectionAge = keys.ConnectionAge()
+	}
+	return grpc.KeepaliveParams(p)
 }
 
 // scheme returns the scheme of the URLs of ports.
