@@ -209,6 +209,10 @@ func (h *honest) hold(t *testing.T, i int, m mutation) (wrong string, success bo
 	switch {
 	case strings.Contains(shown, "runtime error") || strings.Contains(shown, "goroutine "):
 		wrong = "a crash"
+	case strings.Contains(shown, "|SUCCESS|absent|"):
+		// The manager was asked what it has before, and did not have the instance: on a busy machine the request of the
+		// case before can arrive so late.
+		return "", success
 	case success && asked > 0 && believed == 0:
 		wrong = "SUCCESS of an answer that does not say it"
 	default:

@@ -181,7 +181,7 @@ func TestManager_TellsServiceManager(t *testing.T) {
 		}
 		return string(buffer[:n])
 	}
-	const ip = "127.23.52.11"
+	const ip = "127.23.53.11"
 	d := startAs(t, ip, filepath.Join(t.TempDir(), "data"), []string{"NOTIFY_SOCKET=" + path, "WATCHDOG_USEC=300000"})
 	if got := next(); got != "READY=1\nSTATUS=0 instances" {
 		t.Errorf("first %q", got)
