@@ -8,19 +8,23 @@ PREFIX ?= /usr/local
 export CGO_ENABLED := 0
 export GOFLAGS := $(filter-out -trimpath,$(shell $(GO) env GOFLAGS)) -trimpath
 
+# The programs say which commit they were built from: in version, and the managers in what they answer.
+COMMIT  := $(shell git describe --always --dirty --abbrev=12 --exclude '*' 2>/dev/null)
+LDFLAGS := -X dkvrun/runtime/wire.commit=$(COMMIT)
+
 # Tests mostly wait for processes, so more of them run in parallel than there are processors.
 TEST := DKVRUN_TEST_PROGRAMS=$(CURDIR)/bin/test $(GO) test -parallel 6
 
 .PHONY: build programs test crash matrix race bench check gen demo install packages packages-test clean
 
 build: ## both programs into bin/
-	$(GO) build -o bin/ ./cmd/dkvrun ./cmd/dkvmanager
+	$(GO) build -ldflags '$(LDFLAGS)' -o bin/ ./cmd/dkvrun ./cmd/dkvmanager
 
 programs: build ## the programs that tests start, built once for all tests
 	@mkdir -p bin/test
 	@ln -f bin/dkvrun bin/dkvmanager bin/test/
 	$(GO) build -o bin/test/ ./tests/fakemanager go.etcd.io/etcd/etcdctl/v3
-	$(GO) build -tags failpoints -o bin/test/dkvmanager-failpoints ./cmd/dkvmanager
+	$(GO) build -ldflags '$(LDFLAGS)' -tags failpoints -o bin/test/dkvmanager-failpoints ./cmd/dkvmanager
 
 demo: build ## creates, uses and removes a store on three throw-away managers of this machine
 	bin/dkvrun --local=3 scripts/demo.lua

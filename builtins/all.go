@@ -80,6 +80,7 @@ func Records() []*runtime.RecordType {
 	return []*runtime.RecordType{
 		stores.StoreType, stores.InstanceType, stores.StatusType, topology.NodeType, run.RowsType, run.SilentType,
 		stores.MetricsType, stores.MetricType, stores.ValidationType, stores.DiffType, stores.PendingType,
-		stores.DifferenceType, stores.EnsuredType, session.CertificateType, access.RowType,
+		stores.DifferenceType, stores.ConditionType, stores.StrayType,
+		stores.EnsuredType, session.CertificateType, access.RowType,
 	}
 }

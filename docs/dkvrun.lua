@@ -12,6 +12,8 @@
 ---@field participating_nodes any all instances of the topology
 ---@field revision any the topology's revision, from 1; 0 if the manager can't read its catalog
 ---@field instances dkvrun.instance[] the topology, with the state of the manager's own instances
+---@field health any `ready`; `degraded` if the manager may have forgotten votes about the store; `read-only` if it refuses every change
+---@field doubt any why the health is not `ready`, and the next command; nil if it is
 
 ---One instance of a store.
 ---@class dkvrun.instance
@@ -32,6 +34,8 @@
 ---@field client_tls any whether its client port requires TLS (`require`) or takes plain connections as well (`prefer`); nil if it speaks no TLS or isn't running
 ---@field cluster_tls any true if its cluster port speaks TLS
 ---@field access_stale_since any the time since which it may lack revocations, in UTC as RFC 3339, if that is more than a minute ago: its manager hears no other manager, or can't write the instance's keys; else nil
+---@field build any the version and commit of the program that its process runs, such as `0.1.0+2d64b17e41aa`; nil of an older program, or if it isn't running
+---@field other_build any true if its process runs another program than its manager, usually that before an upgrade: `restart_instance` starts the installed one
 
 ---A store, from all managers together. If some did not answer, the script has to look at `ok`, `unreachable` or `consistent`, or to call `check`.
 ---@class dkvrun.status
@@ -47,6 +51,8 @@
 ---@field leaving dkvrun.instance[] instances that were removed from the topology and are still leaving the store
 ---@field pending dkvrun.pending the operation that is not decided yet, or nil
 ---@field differences dkvrun.deviation[] the managers whose topology differs; empty if all agree
+---@field degraded dkvrun.condition[] the managers that neither vote nor decide about the store, and what to do; empty if there are none
+---@field strays dkvrun.stray[] folders with the name of the store that their server's catalog doesn't know, and what runs in them; empty if there are none
 ---@field ok any true when every manager answered
 ---@field unreachable dkvrun.silent[] a list of the managers that did not: `{manager, code, message}`
 local status = {}
@@ -131,6 +137,21 @@ function metrics:check() end
 ---@field manager any host:port
 ---@field revision any the revision of its topology, nil if it does not know the store or can't read its catalog
 ---@field message any what differs, in a sentence
+
+---A manager that can't be relied on for a store.
+---@class dkvrun.condition
+---@field manager any host:port
+---@field health any `degraded`: it may have forgotten votes; `read-only`: it refuses every change
+---@field message any why, in a sentence
+---@field next any the next command or step, or nil
+
+---The folder of an instance that its server's catalog doesn't know. It is kept, and what runs in it goes on.
+---@class dkvrun.stray
+---@field manager any host:port of the manager on its server
+---@field instance any the instance's name
+---@field folder any its path
+---@field pid any the process that runs in it, or nil
+---@field next any the command that ends the process and moves the folder away, to be run on the server
 
 ---The result of `ensure_store`.
 ---@class dkvrun.ensured
@@ -374,7 +395,7 @@ function args(options, about) end
 ---@overload fun(parameters: table): any
 function at_exit(f) end
 
----Connects to all managers at once and makes them the session, in this order. Without managers it uses those of `-m`, DKVRUN_MANAGERS or `--local`. If a manager does not answer, it raises an error after it has shown a row for each manager, and the session does not change.
+---Connects to all managers at once and makes them the session, in this order. Without managers it uses those of `-m`, DKVRUN_MANAGERS or `--local`. If a manager does not answer, it raises an error after it has shown a row for each manager, and the session does not change. The message of a row says if its manager is read-only or degraded, which means that it may have forgotten votes; a notice says why, and what to do.
 ---@param managers? string|string[] `host`, `host:port`, an IPv4 or IPv6 address, or `http(s)://host:port`; one string may hold several, separated by commas
 ---@param port? integer the port of managers that are given without one; the default is 7801 or the value of `--manager-port`
 ---@param force? boolean replace another session

@@ -12,7 +12,8 @@ import (
 var ConnectManagers = runtime.Builtin{
 	Name: "connect_managers", Group: "Session", Positional: 1,
 	Doc: "Connects to all managers at once and makes them the session, in this order. Without managers it uses those of `-m`, DKVRUN_MANAGERS or `--local`. " +
-		"If a manager does not answer, it raises an error after it has shown a row for each manager, and the session does not change.",
+		"If a manager does not answer, it raises an error after it has shown a row for each manager, and the session does not change. " +
+		"The message of a row says if its manager is read-only or degraded, which means that it may have forgotten votes; a notice says why, and what to do.",
 	Params: params.Join([]runtime.Param{
 		{Name: "managers", Type: runtime.Strings, Rest: true, Check: params.CheckServers,
 			Doc: "`host`, `host:port`, an IPv4 or IPv6 address, or `http(s)://host:port`; one string may hold several, separated by commas"},
@@ -49,6 +50,9 @@ func connect(c *runtime.Call) (any, error) {
 	r.EndConnect(shown, all, err)
 	if err != nil {
 		return nil, err
+	}
+	for _, text := range cluster.UnwellNotices(all) {
+		r.Reporter.Notice(text)
 	}
 	r.Scope(c).SetSession(s)
 	res := run.NewResults(c, "managers", func(c *runtime.Call, _ *run.Results) (*run.Results, error) {

@@ -82,6 +82,8 @@ var StoreType = &runtime.RecordType{Name: "store row", Doc: "A store as one mana
 	{Name: "participating_nodes", Doc: "all instances of the topology"},
 	{Name: "revision", Doc: "the topology's revision, from 1; 0 if the manager can't read its catalog"},
 	{Name: "instances", Type: "list of instance", Doc: "the topology, with the state of the manager's own instances"},
+	{Name: "health", Doc: "`ready`; `degraded` if the manager may have forgotten votes about the store; `read-only` if it refuses every change"},
+	{Name: "doubt", Doc: "why the health is not `ready`, and the next command; nil if it is"},
 }}
 
 func storeRecord(at fanout.Endpoint, s *wire.StoreSummary) runtime.Record {
@@ -103,6 +105,14 @@ func storeRecord(at fanout.Endpoint, s *wire.StoreSummary) runtime.Record {
 			return s.Instances
 		case "revision":
 			return s.Revision
+		case "health":
+			return string(summaryCondition(s).Health)
+		case "doubt":
+			c := summaryCondition(s)
+			if c.Next != "" {
+				c.Why += "; " + c.Next
+			}
+			return text.OrNil(printable.Line(c.Why))
 		case "instances":
 			return runtime.LazyList{Len: s.Instances, Make: func() runtime.List {
 				list := runtime.List{}
@@ -116,6 +126,18 @@ func storeRecord(at fanout.Endpoint, s *wire.StoreSummary) runtime.Record {
 		}
 		return nil
 	}}
+}
+
+// summaryCondition returns how far the manager can be relied on for the store.
+func summaryCondition(s *wire.StoreSummary) wire.Condition {
+	switch {
+	case s.Condition != nil:
+		return *s.Condition
+	case s.Revision == 0: // an older manager
+		lost := cluster.ReadOnlyRow(fanout.Endpoint{})
+		return wire.Condition{Health: wire.HealthReadOnly, Why: lost.Message, Next: lost.Hint}
+	}
+	return wire.Condition{Health: wire.HealthReady}
 }
 
 var InstanceType = &runtime.RecordType{Name: "instance", Doc: "One instance of a store.", Fields: []runtime.Field{
@@ -137,6 +159,8 @@ var InstanceType = &runtime.RecordType{Name: "instance", Doc: "One instance of a
 	{Name: "cluster_tls", Doc: "true if its cluster port speaks TLS"},
 	{Name: "access_stale_since", Doc: "the time since which it may lack revocations, in UTC as RFC 3339, if that is more than a minute ago: " +
 		"its manager hears no other manager, or can't write the instance's keys; else nil"},
+	{Name: "build", Doc: "the version and commit of the program that its process runs, such as `0.1.0+2d64b17e41aa`; nil of an older program, or if it isn't running"},
+	{Name: "other_build", Doc: "true if its process runs another program than its manager, usually that before an upgrade: `restart_instance` starts the installed one"},
 }}
 
 func instanceRecord(in wire.Instance) runtime.Record {
@@ -145,6 +169,7 @@ func instanceRecord(in wire.Instance) runtime.Record {
 		"manager": text.OrNil(in.Manager), "role": string(in.Role), "status": string(in.Status), "desired": text.OrNil(string(in.Desired)),
 		"ready": wire.InstanceReady(in.Status, in.Ready), "leader": in.Leader, "restarts": in.Restarts, "last_error": text.OrNil(in.LastError),
 		"client_tls": text.OrNil(string(in.ClientTLS)), "cluster_tls": in.ClusterTLS,
+		"build": text.OrNil(in.Build), "other_build": in.OtherBuild,
 	}
 	if in.PID != 0 {
 		values["pid"] = in.PID

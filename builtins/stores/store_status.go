@@ -41,6 +41,8 @@ var StatusType = &runtime.RecordType{
 		{Name: "leaving", Type: "list of instance", Doc: "instances that were removed from the topology and are still leaving the store"},
 		{Name: "pending", Type: "pending", Doc: "the operation that is not decided yet, or nil"},
 		{Name: "differences", Type: "list of deviation", Doc: "the managers whose topology differs; empty if all agree"},
+		{Name: "degraded", Type: "list of condition", Doc: "the managers that neither vote nor decide about the store, and what to do; empty if there are none"},
+		{Name: "strays", Type: "list of stray", Doc: "folders with the name of the store that their server's catalog doesn't know, and what runs in them; empty if there are none"},
 	}, run.AnswerFields...),
 }
 
@@ -73,6 +75,7 @@ func storeStatus(c *runtime.Call) (any, error) {
 		"revision": v.Latest.Revision, "topology": topology.List(v.Nodes()),
 		"instances": list(v.Instances), "leaving": list(v.Leaving),
 		"cluster": text.OrNil(v.Cluster()), "pending": pendingRecord(v), "differences": differenceRecords(v),
+		"degraded": conditionRecords(v), "strays": strayRecords(v),
 	}
 	maps.Copy(values, run.AnswerValues(q))
 	return runtime.Record{Type: StatusType, Values: values, Source: q}, nil
@@ -122,6 +125,50 @@ func differenceRecords(v *cluster.View) runtime.List {
 			values["revision"] = d.Revision
 		}
 		out.Items = append(out.Items, runtime.Record{Type: DifferenceType, Values: values})
+	}
+	return out
+}
+
+var ConditionType = &runtime.RecordType{Name: "condition", Doc: "A manager that can't be relied on for a store.", Fields: []runtime.Field{
+	{Name: "manager", Doc: "host:port"},
+	{Name: "health", Doc: "`degraded`: it may have forgotten votes; `read-only`: it refuses every change"},
+	{Name: "message", Doc: "why, in a sentence"},
+	{Name: "next", Doc: "the next command or step, or nil"},
+}}
+
+// conditionRecords returns the managers that can't be relied on for the store.
+func conditionRecords(v *cluster.View) runtime.List {
+	out := runtime.List{}
+	for _, u := range v.Unwell() {
+		out.Items = append(out.Items, runtime.Record{Type: ConditionType, Values: map[string]any{
+			"manager": u.Manager.String(), "health": string(u.Health), "message": u.Why, "next": text.OrNil(u.Next),
+		}})
+	}
+	return out
+}
+
+var StrayType = &runtime.RecordType{Name: "stray", Doc: "The folder of an instance that its server's catalog doesn't know. It is kept, and what runs in it goes on.", Fields: []runtime.Field{
+	{Name: "manager", Doc: "host:port of the manager on its server"},
+	{Name: "instance", Doc: "the instance's name"},
+	{Name: "folder", Doc: "its path"},
+	{Name: "pid", Doc: "the process that runs in it, or nil"},
+	{Name: "next", Doc: "the command that ends the process and moves the folder away, to be run on the server"},
+}}
+
+// strayRecords returns the strays that the managers of the store have found.
+func strayRecords(v *cluster.View) runtime.List {
+	out := runtime.List{}
+	for _, s := range v.Reports {
+		if s.Store == nil {
+			continue
+		}
+		for _, x := range s.Store.Strays {
+			values := map[string]any{"manager": s.Endpoint.String(), "instance": x.Instance, "folder": x.Folder, "next": x.Next}
+			if x.PID != 0 {
+				values["pid"] = x.PID
+			}
+			out.Items = append(out.Items, runtime.Record{Type: StrayType, Values: values})
+		}
 	}
 	return out
 }

@@ -19,7 +19,7 @@ func TestCommandLine_Refusals(t *testing.T) {
 		{[]string{"--help"}, 0, "--data-dir DIR", ""},
 		{[]string{"-h"}, 0, "Used by dkvrun --local", ""},
 		{[]string{"help"}, 0, "Exit status", ""},
-		{[]string{"version"}, 0, "dkvmanager 0.", ""},
+		{[]string{"version"}, 0, "dkvmanager 0.1.0 (commit ", ""},
 		{[]string{"--version"}, 0, "dkvmanager 0.", ""},
 		{nil, 2, "", "--data-dir DIR is missing"},
 		{[]string{"--colour"}, 2, "", "-colour (see dkvmanager --help)"},

@@ -12,6 +12,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strings"
 	"sync"
 	"syscall"
 	"testing"
@@ -240,6 +241,26 @@ func (d *daemon) store(name string) wire.Store {
 	var s wire.Store
 	d.get(wire.StorePath(name), &s)
 	return s
+}
+
+// unwell checks that every answer of the manager, and its description, say what is wrong and what to do next.
+func (d *daemon) unwell(health wire.Health, alive, why, next string) {
+	d.t.Helper()
+	d.must("GET", wire.HealthPath(), nil, alive)
+	var info wire.Info
+	d.get(wire.InfoPath(), &info)
+	c := info.Condition
+	if c == nil || c.Health != health || !strings.Contains(c.Why, why) || !strings.Contains(c.Next, next) {
+		d.t.Errorf("its condition is %+v, want %s, %q, %q", c, health, why, next)
+	}
+	resp, err := client.Get("http://" + d.ip + ":7801" + wire.StoresPath())
+	if err != nil {
+		d.t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	if got := resp.Header.Get(wire.HealthHeader); got != string(health) {
+		d.t.Errorf("%s: %q, want %s", wire.HealthHeader, got, health)
+	}
 }
 
 // ready waits until all of the manager's instances of a store take reads and writes.

@@ -54,7 +54,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	case "restore-catalog":
 		return runRestoreCatalog(args[1:], stdout, stderr)
 	case "version", "--version":
-		fmt.Fprintln(stdout, "dkvmanager", wire.Version)
+		fmt.Fprintf(stdout, "dkvmanager %s (commit %s)\n", wire.Version, wire.Commit())
 		return exitOK
 	case "help":
 		fmt.Fprint(stdout, usage)

@@ -55,7 +55,10 @@ func TestManager_LostCatalogServesReadOnly(t *testing.T) {
 		now := d.pids("OrdersStore")
 		return now["orders-1"] == pids["orders-1"] && now["orders-2"] == pids["orders-2"] && pids["orders-1"] != 0
 	})
-	d.must("GET", wire.HealthPath(), nil, "Alive, read-only")
+	d.unwell(wire.HealthReadOnly, "Alive, read-only", "catalog", "restore-catalog")
+	if c := d.store("OrdersStore").Condition; c == nil || c.Health != wire.HealthReadOnly {
+		t.Errorf("the store's condition: %+v", c)
+	}
 	other := orders(1, ip)
 	other.Name = "OtherStore"
 	for _, request := range []struct {

@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 	"fmt"
+	"net/http"
 	"os"
 	"path/filepath"
 	"strings"
@@ -109,9 +110,10 @@ func TestManager_OlderCatalogStopsNothing(t *testing.T) {
 			}
 		}
 		get(t, store.Nodes[1])
-		d.must("GET", wire.HealthPath(), nil, "Alive, degraded: it may have forgotten votes")
+		// Nobody else can know more of its own store, so that it heals; names without a store stay suspect.
+		d.unwell(wire.HealthDegraded, "Alive, degraded: it may have forgotten votes", "may have forgotten a vote", "")
 		var state wire.StoreState
-		d.get(wire.StatePath("NoStore"), &state) // of its own store no other manager can know more: that one has healed
+		d.get(wire.StatePath("NoStore"), &state)
 		if !state.Suspect || !strings.Contains(d.log.String(), "this manager is suspect") {
 			t.Errorf("it is not suspect: %+v", state)
 		}
@@ -222,6 +224,61 @@ func TestManager_StraysAreNamedAndEnded(t *testing.T) {
 	strays(2, "--anyway needs --end", "--anyway")
 	if err := syscall.Kill(pids["orders-2"], 0); err != nil {
 		t.Errorf("the other process: %v", err)
+	}
+}
+
+// TestManager_StatusNamesStrays restores a catalog without a store whose instances run, and creates another store of
+// that name. The manager shows the folders and processes, each with the command that ends it, which does so.
+func TestManager_StatusNamesStrays(t *testing.T) {
+	t.Parallel()
+	const ip = "127.33.251.14"
+	dir := filepath.Join(t.TempDir(), "data")
+	d := startDaemon(t, ip, dir)
+	older, err := os.ReadFile(filepath.Join(dir, "catalog.json"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	d.must("POST", wire.StoresPath(), orders(2, ip), "Created")
+	d.must("POST", wire.InstancePath("OrdersStore", "orders-1")+"/start", nil, "Started")
+	d.must("POST", wire.InstancePath("OrdersStore", "orders-2")+"/start", nil, "Started")
+	d.ready("OrdersStore")
+	pids := d.pids("OrdersStore")
+	var info wire.Info
+	d.get(wire.InfoPath(), &info)
+	for _, in := range d.store("OrdersStore").Instances {
+		if !strings.HasPrefix(in.Build, wire.Version+"+") || in.Build != info.Build || in.OtherBuild {
+			t.Errorf("%s is of build %q, its manager of %q", in.Name, in.Build, info.Build)
+		}
+	}
+	if found := d.store("OrdersStore").Strays; len(found) != 0 {
+		t.Errorf("the catalog knows all, and these are shown: %+v", found)
+	}
+	d.end(syscall.SIGKILL)
+	restore(t, dir, older)
+	d = startDaemon(t, ip, dir)
+	other := orders(1, ip) // another store of that name, with another instance: the manager decides that it may
+	other.Nodes[0].Name, other.Nodes[0].ClustronPort, other.Nodes[0].ClientPort = "orders-9", 17911, 17961
+	eventually(t, "a store of that name is created", func() bool {
+		status, _ := d.call("POST", wire.StoresPath(), other)
+		return status == http.StatusOK
+	})
+	for i, x := range d.store("OrdersStore").Strays {
+		name := fmt.Sprintf("orders-%d", i+1)
+		want := wire.Stray{
+			Instance: name, Folder: filepath.Join(dir, "instances", "OrdersStore", name), PID: pids[name],
+			Next: "dkvmanager strays --data-dir " + dir + " --end OrdersStore/" + name,
+		}
+		if x != want {
+			t.Errorf("got the stray %+v, want %+v", x, want)
+		}
+		arguments := strings.Fields(strings.TrimPrefix(x.Next, "dkvmanager "))
+		if out, err := command(append(arguments, "--anyway")...).CombinedOutput(); err != nil {
+			t.Fatalf("%s: %v, %s", x.Next, err, out)
+		}
+		delete(pids, name)
+	}
+	if found := d.store("OrdersStore").Strays; len(found) != 0 || len(pids) != 0 {
+		t.Errorf("not ended, or never shown: %+v, processes %v", found, pids)
 	}
 }
 

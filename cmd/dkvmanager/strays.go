@@ -68,8 +68,7 @@ func runStrays(ctx context.Context, args []string, stdout, stderr io.Writer) int
 		if x.PID != 0 {
 			pid = strconv.Itoa(x.PID)
 		}
-		fmt.Fprintf(table, "%s/%s\t%s\tdkvmanager strays --data-dir %s --end %s/%s\n", x.Store, x.Instance, pid, *dataDir, x.Store,
-			x.Instance)
+		fmt.Fprintf(table, "%s/%s\t%s\t%s\n", x.Store, x.Instance, pid, x.EndCommand(*dataDir))
 	}
 	if err := table.Flush(); err != nil {
 		return fail(stderr, exitError, err)

@@ -9,7 +9,8 @@ import (
 )
 
 func versionText() string {
-	return fmt.Sprintf("dkvrun %s (%s, %s/%s)\n", wire.Version, goruntime.Version(), goruntime.GOOS, goruntime.GOARCH)
+	return fmt.Sprintf("dkvrun %s (commit %s, %s, %s/%s)\n",
+		wire.Version, wire.Commit(), goruntime.Version(), goruntime.GOOS, goruntime.GOARCH)
 }
 
 func usage(o *options) string {

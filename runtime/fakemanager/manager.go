@@ -73,7 +73,12 @@ func (m *manager) find(name string) (*entry, *wire.Result) {
 }
 
 func (m *manager) getInfo(*request) any {
-	return wire.Info{Identity: m.identity, Host: m.host, Listen: m.address, Version: wire.Version}
+	condition := &wire.Condition{Health: wire.HealthReady}
+	if m.suspect {
+		condition = wire.NewCondition(wire.HealthDegraded, "it may have forgotten a vote", "")
+	}
+	return wire.Info{Identity: m.identity, Host: m.host, Listen: m.address, Version: wire.Version, Build: wire.Build(),
+		Condition: condition}
 }
 
 func (m *manager) getHealth(*request) any { return done("Alive") }

@@ -157,8 +157,11 @@ func (g *group) converse(ctx context.Context, c net.Conn, m *manager, fault Faul
 			time.Sleep(g.plan.Delay)
 		}
 		status, body := m.answer(ctx, r)
-		head := "HTTP/1.1 " + strconv.Itoa(status) + " .\r\n" + wire.ManagerHeader + ": " + m.identity +
-			"\r\nContent-Type: application/json\r\nContent-Length: " + strconv.Itoa(len(body)) + "\r\n\r\n"
+		head := "HTTP/1.1 " + strconv.Itoa(status) + " .\r\n" + wire.ManagerHeader + ": " + m.identity
+		if m.suspect {
+			head += "\r\n" + wire.HealthHeader + ": " + string(wire.HealthDegraded)
+		}
+		head += "\r\nContent-Type: application/json\r\nContent-Length: " + strconv.Itoa(len(body)) + "\r\n\r\n"
 		if _, err := c.Write(append([]byte(head), body...)); err != nil {
 			return
 		}

@@ -138,6 +138,9 @@ func (cn *conn) roundTrip(r *Request, a *Answer, left *atomic.Int64) (keep bool,
 	case string(stated[0]) != r.Manager:
 		a.Manager = string(stated[0])
 	}
+	if health := resp.Header.Peek(wire.HealthHeader); len(health) > 0 {
+		a.Health = wire.ReadHealth(string(health))
+	}
 	if cn.secure.Manager != "" && a.Manager != cn.secure.Manager {
 		return false, &failure{reading, &SecurityError{Class: OtherManager, As: cn.secure.As,
 			Message: fmt.Sprintf("the answer is of another manager, %.64s, than the certificate, %.64s", a.Manager, cn.secure.Manager),

@@ -13,6 +13,8 @@ import (
 	"net"
 	"syscall"
 	"time"
+
+	"dkvrun/runtime/wire"
 )
 
 // Bounds of an answer, and the defaults of Options.
@@ -54,6 +56,8 @@ type Answer struct {
 	Status int
 	// Manager is the identity that the answer states in wire.ManagerHeader; empty if no manager has sent it.
 	Manager string
+	// Health is what the manager says of itself in wire.HealthHeader; empty if it is ready.
+	Health wire.Health
 	// As says who the request was made as, over a secure connection; empty for nobody.
 	As   string
 	Body []byte

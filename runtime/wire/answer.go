@@ -251,10 +251,13 @@ func (m *Metrics) Check() error {
 	return nil
 }
 
-// Check refuses a description of a manager without an identity.
+// Check refuses a description of a manager without an identity, and one that exceeds the bounds.
 func (i *Info) Check() error {
-	if i.Identity == "" {
+	switch {
+	case i.Identity == "":
 		return errors.New("a manager without identity")
+	case len(i.Build) > maxBuild:
+		return fmt.Errorf("build: has %d bytes", len(i.Build))
 	}
-	return nil
+	return i.Condition.check()
 }

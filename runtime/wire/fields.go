@@ -23,9 +23,9 @@ var knownFields = [...]string{
 	"name", "host", "clustronPort", "clientPort", "role",
 	"own", "status", "desired", "ready", "leader", "pid", "startedAt", "restarts", "lastError", "started",
 	"bootstrapped", "cluster", "engine", "instances", "leaving",
-	"listen", "version", "boot", "catalogDigest", "capabilities",
+	"listen", "version", "build", "condition", "health", "next", "boot", "catalogDigest", "capabilities",
 	"security", "tls", "clientTls", "clusterTls", "certificateEnds", "issuerEnds", "authorityEnds", "warnings", "accessStaleSince",
-	"doubt", "why", "content", "creation", "baseRevision", "baseOperation", "drop", "founding", "loseData", "dryRun",
+	"otherBuild", "strays", "folder", "doubt", "why", "content", "creation", "baseRevision", "baseOperation", "drop", "founding", "loseData", "dryRun",
 	"instance", "category", "metric", "rate", "total", "windowSec", "metrics",
 }
 

@@ -67,6 +67,10 @@ func (s *scanner) store(to *Store) error {
 			return list(s, &to.Leaving, s.wholeInstance)
 		case "pending":
 			return s.other(&to.Prepared)
+		case "condition":
+			return s.other(&to.Condition)
+		case "strays":
+			return s.other(&to.Strays)
 		}
 		return s.value()
 	})
@@ -160,6 +164,10 @@ func (s *scanner) wholeInstance(to *Instance) error {
 			return s.flag(&to.ClusterTLS)
 		case "accessStaleSince":
 			return s.other(&to.AccessStaleSince)
+		case "build":
+			return s.string(&to.Build)
+		case "otherBuild":
+			return s.flag(&to.OtherBuild)
 		}
 		return s.value()
 	})

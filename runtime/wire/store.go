@@ -120,6 +120,42 @@ type Instance struct {
 	// AccessStaleSince is when the instance last had what other managers know about access, if that is more than a minute
 	// ago: its manager hears no other member, or can't write the instance's keys. It is of running secured instances.
 	AccessStaleSince *time.Time `json:"accessStaleSince,omitempty"`
+	// Build is what Build returns in the program that the process runs; empty of an older program, or if it does not run
+	// or answer. OtherBuild is set if it answers and its manager runs another program.
+	Build      string `json:"build,omitempty"`
+	OtherBuild bool   `json:"otherBuild,omitempty"`
+}
+
+// Stray is the folder of an instance that its server's catalog doesn't know. It is kept, and a process in it goes on
+// running, since the catalog may be the one that is wrong.
+type Stray struct {
+	Instance string `json:"instance"`
+	// Folder is its path on the server.
+	Folder string `json:"folder"`
+	// PID is the process that runs in the folder, or 0.
+	PID int `json:"pid,omitempty"`
+	// Next is the command that ends the process and moves the folder away, to be run on the server.
+	Next string `json:"next"`
+}
+
+// Bounds of the strays of a store in an answer: their number, and the length of a folder's path in bytes.
+const (
+	MaxStrays  = 64
+	maxFolder  = 4096
+	maxCommand = 2*maxFolder + 1024 // a quoted path, and names
+)
+
+// check refuses a stray that exceeds the bounds.
+func (x *Stray) check() error {
+	switch {
+	case CheckName(x.Instance) != nil:
+		return fmt.Errorf("%.80q is not the name of an instance", x.Instance)
+	case len(x.Folder) > maxFolder || len(x.Next) > maxCommand:
+		return errors.New("has a path that is too long")
+	case x.PID < 0:
+		return fmt.Errorf("%d is not a process", x.PID)
+	}
+	return nil
 }
 
 // Store is one store as a manager reports it. Status summarizes the manager's own instances only.
@@ -147,6 +183,10 @@ type Store struct {
 	Leaving []Instance `json:"leaving,omitempty"`
 	// Prepared is an operation that the manager has voted for and that is not decided.
 	Prepared *OperationStatus `json:"pending,omitempty"`
+	// Condition says why the manager neither votes nor decides about this store; nil if it does.
+	Condition *Condition `json:"condition,omitempty"`
+	// Strays lists folders of this server that have the name of the store and are of no instance that the catalog knows.
+	Strays []Stray `json:"strays,omitempty"`
 }
 
 // CatalogLost reports whether the manager that describes the store can't read its catalog. It then lists the instances
@@ -179,6 +219,8 @@ func (s *Store) Check() error {
 				return fmt.Errorf("%s: %.60q is not a desired state", in.Name, in.Desired)
 			case in.ClientTLS != "" && !slices.Contains(SecuredModes, in.ClientTLS):
 				return fmt.Errorf("%s: %.60q is not a mode of TLS", in.Name, in.ClientTLS)
+			case len(in.Build) > maxBuild:
+				return fmt.Errorf("%s: build: has %d bytes", in.Name, len(in.Build))
 			case !isClusterID(in.Cluster):
 				return fmt.Errorf("%s: %.60q is not the id of a cluster", in.Name, in.Cluster)
 			}
@@ -187,6 +229,17 @@ func (s *Store) Check() error {
 	if s.Prepared != nil {
 		if err := s.Prepared.Check(); err != nil {
 			return fmt.Errorf("pending: %w", err)
+		}
+	}
+	if err := s.Condition.check(); err != nil {
+		return err
+	}
+	if len(s.Strays) > MaxStrays {
+		return fmt.Errorf("strays: has %d folders", len(s.Strays))
+	}
+	for i := range s.Strays {
+		if err := s.Strays[i].check(); err != nil {
+			return fmt.Errorf("strays[%d]: %w", i, err)
 		}
 	}
 	if len(s.Leaving) > MaxInstances {
@@ -240,6 +293,10 @@ type Info struct {
 	Host    string `json:"host"`
 	Listen  string `json:"listen"`
 	Version string `json:"version"`
+	// Build is what Build returns in the manager's program; empty at older managers.
+	Build string `json:"build,omitempty"`
+	// Condition is nil at older managers, which don't say it.
+	Condition *Condition `json:"condition,omitempty"`
 	// Boot differs after every start of the manager.
 	Boot string `json:"boot"`
 	// CatalogDigest is a digest of all stores that the manager keeps.

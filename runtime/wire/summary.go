@@ -16,7 +16,9 @@ type StoreSummary struct {
 	// Instances is the number of instances in the topology. Own is the number of those that belong to the manager, and
 	// Running the number of the manager's instances that run.
 	Instances, Own, Running int
-	description             []byte
+	// Condition: see Store.
+	Condition   *Condition
+	description []byte
 }
 
 // ParseStoreSummary parses the description of one store. The summary keeps a reference to the description.
@@ -108,6 +110,11 @@ func (s *scanner) summary() (g StoreSummary, err error) {
 		case "instances":
 			listed = true
 			return s.array(func() error { return s.instance(&g, &own) })
+		case "condition":
+			if err := s.other(&g.Condition); err != nil {
+				return err
+			}
+			return g.Condition.check()
 		}
 		return s.value()
 	})

@@ -5,6 +5,7 @@
 package wire
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"net/http"
@@ -16,6 +17,21 @@ import (
 
 // Version is the version of dkvrun and dkvmanager, which are built from one tree.
 const Version = "0.1.0"
+
+// commit is the commit of the source tree that the program was built from. The Makefile sets it; it stays empty where
+// there is no git.
+var commit string
+
+// Commit returns the commit that this program was built from, with "-dirty" after it if files were changed since; or
+// "unknown".
+func Commit() string { return cmp.Or(commit, "unknown") }
+
+// Build returns the version and the commit of this program, as a semantic version with build metadata, for example
+// 0.1.0+2d64b17e41aa.
+func Build() string { return Version + "+" + Commit() }
+
+// maxBuild is the maximum length of a build in an answer, in bytes.
+const maxBuild = 100
 
 // Default ports.
 const (

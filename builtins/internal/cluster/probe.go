@@ -23,6 +23,8 @@ const ConnectAction = "Connect"
 type Probe struct {
 	Member
 	Row report.Row
+	// Health is what a manager that answered says of itself; empty if it is ready.
+	Health wire.Health
 }
 
 // Probe asks managers for their identity, all at once.
@@ -46,7 +48,7 @@ func readInfo(at fanout.Endpoint, answer fanout.Answer) Probe {
 	var info wire.Info
 	isInfo := answer.Err == nil && answer.Status == http.StatusOK && decode(answer.Body, &info) == nil && info.Identity != ""
 	if isInfo && info.Identity == answer.Manager {
-		return Probe{Member: Member{Endpoint: at, Info: &info}, Row: connectedRow(at, answer)}
+		return Probe{Member: Member{Endpoint: at, Info: &info}, Row: connectedRow(at, answer), Health: answer.Health}
 	}
 	member := Member{Endpoint: at}
 	row := ReadResult(report.Row{Manager: at.String(), Action: ConnectAction}, member, queryOf(wire.InfoPath()), answer)
@@ -61,11 +63,52 @@ func readInfo(at fanout.Endpoint, answer fanout.Answer) Probe {
 }
 
 func connectedRow(at fanout.Endpoint, answer fanout.Answer) report.Row {
+	message := "Connected"
+	if answer.Health != "" {
+		message += ", but " + string(answer.Health)
+	}
 	return report.Row{
 		Manager: at.String(), Action: ConnectAction, Result: report.Success, Success: true, Changed: true,
-		Code: wire.CodeOK, Message: "Connected",
+		Code: wire.CodeOK, Message: message,
 		StatusCode: answer.Status, Attempts: answer.Attempts, DurationMS: answer.Duration.Milliseconds(),
 	}
+}
+
+// UnwellNotices returns a sentence for each manager that answered and can't be relied on, about some of many.
+func UnwellNotices(probes []Probe) []string {
+	var out []string
+	more := 0
+	for _, p := range probes {
+		switch {
+		case !p.Row.Success || p.Health == "":
+			continue
+		case len(out) == maxReasons:
+			more++
+			continue
+		}
+		text := p.Endpoint.String() + " is " + string(p.Health)
+		if c := p.condition(); c != nil {
+			text += ": " + c.Why
+			if c.Next != "" {
+				text += "; " + c.Next
+			}
+		} else {
+			text += "; connect_managers() says why"
+		}
+		out = append(out, text)
+	}
+	if more > 0 {
+		out = append(out, fmt.Sprintf("%d more managers are not well", more))
+	}
+	return out
+}
+
+// condition returns the condition of a manager that is not well, or nil if it has not told it.
+func (p *Probe) condition() *wire.Condition {
+	if p.Info == nil || p.Info.Condition == nil || p.Info.Condition.Health == wire.HealthReady {
+		return nil
+	}
+	return p.Info.Condition
 }
 
 // Connect returns the session of the probed managers. It returns an error if some did not answer, unless allowDown is

@@ -149,7 +149,7 @@ func (s *Session) Query(ctx context.Context, call Caller, path string, read Read
 		r := &responses[i]
 		probes[i] = Probe{Member: r.Member, Row: r.Row}
 		if r.Answered() || r.readOnly() {
-			probes[i].Row = connectedRow(r.Endpoint, r.Answer)
+			probes[i].Row, probes[i].Health = connectedRow(r.Endpoint, r.Answer), r.Answer.Health
 		} else {
 			probes[i].Row.Action = ConnectAction
 		}
@@ -181,6 +181,9 @@ func (s *Session) connect(ctx context.Context, call Caller, probes []Probe, iden
 	}
 	if err != nil {
 		return err
+	}
+	for _, text := range UnwellNotices(probes) {
+		call.Notice(text)
 	}
 	if !s.Connected() && s.source != "" {
 		call.Notice(fmt.Sprintf("connected to %s, from %s", Listed(answering(probes)), s.source))

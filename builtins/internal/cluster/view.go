@@ -18,6 +18,8 @@ type StoreReport struct {
 	Member
 	Store *wire.Store // nil when the manager does not know it, or did not answer
 	Row   report.Row  // Success if it answered, otherwise the reason why not
+	// health is what the manager says of itself; empty if it is ready.
+	health wire.Health
 }
 
 // View joins the reports of all managers about one store.
@@ -45,7 +47,7 @@ type Instance struct {
 func NewView(name string, all []Response) *View {
 	v := &View{Name: name}
 	for _, h := range all {
-		s := StoreReport{Member: h.Member, Row: h.Row}
+		s := StoreReport{Member: h.Member, Row: h.Row, health: h.Answer.Health}
 		var store wire.Store
 		switch {
 		case h.Decode(&store) && store.Name == name:
@@ -97,6 +99,38 @@ func (v *View) merge() {
 		seen.Ready = wire.InstanceReady(seen.Status, seen.Ready)
 		v.Instances = append(v.Instances, seen)
 	}
+}
+
+// ManagerCondition is the condition of one manager.
+type ManagerCondition struct {
+	Manager fanout.Endpoint
+	wire.Condition
+}
+
+// Unwell lists the managers that can't be relied on for the store, in the session's order.
+func (v *View) Unwell() []ManagerCondition {
+	var out []ManagerCondition
+	for _, s := range v.Reports {
+		switch lost := ReadOnlyRow(s.Endpoint); {
+		case s.Store != nil && s.Store.Condition != nil:
+			out = append(out, ManagerCondition{s.Endpoint, *s.Store.Condition})
+		case s.Row.Code == wire.CodeReadOnly:
+			out = append(out, ManagerCondition{s.Endpoint, readOnlyAs(s.Row)})
+		case s.Store != nil && s.Store.CatalogLost(): // an older manager
+			out = append(out, ManagerCondition{s.Endpoint, readOnlyAs(lost)})
+		case s.Store == nil && s.Row.Success && s.health != "" && v.hasParticipant(s.Member):
+			out = append(out, ManagerCondition{s.Endpoint, wire.Condition{
+				Health: s.health, Why: "it has forgotten the store, which others say that it keeps",
+				Next: fmt.Sprintf("repair_store(%q) shows what it waits for", v.Name),
+			}})
+		}
+	}
+	return out
+}
+
+// readOnlyAs returns the condition of a manager that is read-only, as a refusal says it.
+func readOnlyAs(refusal report.Row) wire.Condition {
+	return wire.Condition{Health: wire.HealthReadOnly, Why: refusal.Message, Next: refusal.Hint}
 }
 
 // Nodes returns the latest topology.

@@ -68,6 +68,8 @@ type Supervisor interface {
 	Log(store, instance string, tail int) ([]byte, error)
 	// Metrics returns the metrics of this server's instances: those of one store, or of all stores if store is empty.
 	Metrics(ctx context.Context, store string, window time.Duration) []wire.Metric
+	// Strays returns the folders of a store's instances that the catalog doesn't know, at most wire.MaxStrays.
+	Strays(store string) []wire.Stray
 	// Certificates returns the certificates of this server's instances.
 	Certificates(ctx context.Context) []wire.Certificate
 }

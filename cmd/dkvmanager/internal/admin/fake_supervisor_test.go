@@ -28,6 +28,7 @@ type fakeSupervisor struct {
 	err     error
 	asks    map[string][]wire.MemberAsk // by store
 	steps   []wire.MemberAsk            // that ChangeMember has taken
+	strays  []wire.Stray
 }
 
 func (p *fakeSupervisor) Notify() {
@@ -154,6 +155,8 @@ func (p *fakeSupervisor) Metrics(_ context.Context, store string, window time.Du
 		{Store: store, Instance: "orders-1", Category: "Storage", Name: "ItemsCount", Total: 3},
 	}
 }
+
+func (p *fakeSupervisor) Strays(string) []wire.Stray { return p.strays }
 
 func (p *fakeSupervisor) Certificates(context.Context) []wire.Certificate {
 	return []wire.Certificate{{Store: "OrdersStore", Instance: "orders-1", TLS: wire.TLSOff}}

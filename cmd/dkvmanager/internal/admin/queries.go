@@ -31,7 +31,9 @@ func (a *API) getStore(req *request) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	return a.storeView(req.ctx, d, s), nil
+	out := a.storeView(req.ctx, d, s)
+	out.Strays = a.Supervisor.Strays(s.Name)
+	return out, nil
 }
 
 // getEndpoints returns the client ports of a store and what tells it from other ones: all that an application needs.
@@ -80,6 +82,7 @@ func (a *API) storeView(ctx context.Context, d *catalog.Data, s *catalog.Store) 
 		Instances:  make([]wire.Instance, 0, len(s.Nodes)),
 		ClusterTLS: s.ClusterTLS,
 		Prepared:   a.participant.PreparedOf(d, s.Name),
+		Condition:  storeCondition(a.Catalog, a.participant, d, s.Name),
 	}
 	seen := map[string]wire.Instance{}
 	for _, in := range a.Supervisor.Instances(ctx, s.Name) {
@@ -156,6 +159,8 @@ func (a *API) getInfo(*request) (any, error) {
 		Host:          a.Host,
 		Listen:        a.Listen,
 		Version:       wire.Version,
+		Build:         wire.Build(),
+		Condition:     conditionOf(a.Catalog),
 		Boot:          a.Boot,
 		CatalogDigest: a.Catalog.Snapshot().Digest(),
 		Capabilities:  capabilities,
@@ -176,14 +181,12 @@ func (a *API) getCertificates(req *request) (any, error) {
 	return wire.Certificates{Certificates: append([]wire.Certificate{self}, all...)}, nil
 }
 
-// getHealth says that the manager is alive, and in a word whether it is well. Everybody may ask, so it gives no
-// details.
+// getHealth says that the manager is alive, and in a word whether it is well. It gives no details: everybody may ask.
 func (a *API) getHealth(*request) (any, error) {
-	d := a.Catalog.Snapshot()
-	switch {
-	case a.Catalog.ReadOnly() != nil:
+	switch healthOf(a.Catalog) {
+	case wire.HealthReadOnly:
 		return success("Alive, read-only"), nil
-	case d.SuspectNames || len(d.SuspectStores) > 0:
+	case wire.HealthDegraded:
 		return success("Alive, degraded: it may have forgotten votes"), nil
 	}
 	return success("Alive"), nil

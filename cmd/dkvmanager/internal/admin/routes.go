@@ -122,6 +122,9 @@ func matchPath(want, got []string) (map[string]string, bool) {
 // ServeHTTP serves one request.
 func (a *API) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	wire.SetManager(w.Header(), a.Catalog.Identity())
+	if health := healthOf(a.Catalog); health != wire.HealthReady {
+		w.Header().Set(wire.HealthHeader, string(health))
+	}
 	// The deadline also covers a refused request, whose rest of the body the server reads before it responds.
 	if err := http.NewResponseController(w).SetReadDeadline(time.Now().Add(a.bodies.timeout)); err != nil {
 		respond(a.Log, w, "Request", nil, fmt.Errorf("body timeout: %w", err))

@@ -104,6 +104,8 @@ type State struct {
 	Bootstrapped bool `json:"bootstrapped"`
 	// Cluster is the id of the store's cluster, as wire.Instance has it.
 	Cluster string `json:"cluster,omitempty"`
+	// Build is what wire.Build returns in the process; empty of older programs.
+	Build string `json:"build,omitempty"`
 	// Keys is nil if the instance's ports don't speak TLS.
 	Keys *Keys `json:"keys,omitempty"`
 }

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
@@ -214,6 +215,7 @@ func (s *Supervisor) instance(ctx context.Context, p place, n wire.Node) wire.In
 	case state.PID == now.pid:
 		in.Leader = state.Leader && in.Status == wire.Running
 		in.Cluster = state.Cluster
+		in.Build, in.OtherBuild = state.Build, state.Build != wire.Build()
 		if state.Ready && in.Status == wire.Joining {
 			w.wake() // the join is complete, and the worker has not seen it yet
 		}
@@ -306,6 +308,20 @@ func addKeys(c *wire.Certificate, keys *engine.Keys, ready bool) {
 			c.Problem = "the process shows an earlier certificate"
 		}
 	}
+}
+
+// Strays returns the strays of one store, by instance, at most wire.MaxStrays. What can't be read is left out: the
+// command strays says why.
+func (s *Supervisor) Strays(store string) []wire.Stray {
+	all, _ := straysOf(s.opts.Dir, store, s.view.Load())
+	var out []wire.Stray
+	for _, x := range all[:min(len(all), wire.MaxStrays)] {
+		if wire.CheckName(x.Instance) == nil {
+			out = append(out, wire.Stray{Instance: x.Instance, Folder: x.Folder, PID: x.PID,
+				Next: x.EndCommand(filepath.Dir(s.opts.Dir))})
+		}
+	}
+	return out
 }
 
 // Log returns the last lines of the log of an instance of this server, whole lines and at most 1 MiB; nothing if it

@@ -42,27 +42,42 @@ func Strays(dir string, d *catalog.Data) ([]Stray, error) {
 		if !store.IsDir() {
 			continue
 		}
-		instances, err := os.ReadDir(filepath.Join(dir, store.Name()))
+		of, err := straysOf(dir, store.Name(), d)
 		if err != nil {
-			return nil, fmt.Errorf("store's folder: %w", err)
+			return nil, err
 		}
-		for _, instance := range instances {
-			x := Stray{Store: store.Name(), Instance: instance.Name()}
-			x.Folder = filepath.Join(dir, x.Store, x.Instance)
-			spec, _ := readSpec(x.Folder) // what can't be read doesn't say whose it is
-			if spec != nil {
-				x.Operation = spec.Operation
-			}
-			if knows(d, place{x.Store, x.Instance}, x.Operation) {
-				continue
-			}
-			if x.PID, err = process.Holder(x.Folder); err != nil {
-				return nil, fmt.Errorf("instance's folder: %w", err)
-			}
-			found = append(found, x)
-		}
+		found = append(found, of...)
 	}
 	return found, nil
+}
+
+// straysOf returns the strays of one store.
+func straysOf(dir, store string, d *catalog.Data) (found []Stray, err error) {
+	instances, err := os.ReadDir(filepath.Join(dir, store))
+	if err != nil {
+		return nil, fmt.Errorf("store's folder: %w", err)
+	}
+	for _, instance := range instances {
+		x := Stray{Store: store, Instance: instance.Name()}
+		x.Folder = filepath.Join(dir, x.Store, x.Instance)
+		spec, _ := readSpec(x.Folder) // what can't be read doesn't say whose it is
+		if spec != nil {
+			x.Operation = spec.Operation
+		}
+		if knows(d, place{x.Store, x.Instance}, x.Operation) {
+			continue
+		}
+		if x.PID, err = process.Holder(x.Folder); err != nil {
+			return nil, fmt.Errorf("instance's folder: %w", err)
+		}
+		found = append(found, x)
+	}
+	return found, nil
+}
+
+// EndCommand returns the command that ends the stray, for a shell on its server.
+func (x *Stray) EndCommand(dataDir string) string {
+	return fmt.Sprintf("dkvmanager strays --data-dir %s --end %s/%s", dataDir, x.Store, x.Instance)
 }
 
 // EndStray ends the process of a stray, and moves its folder into the folder kept, where nothing uses it: its data may

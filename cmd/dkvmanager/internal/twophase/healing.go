@@ -61,6 +61,20 @@ type asker struct {
 // Doubtful reports whether this manager may have lost a vote or a decision about a store.
 func (m *Participant) Doubtful(store string) bool { return m.isSuspect(m.Catalog.Snapshot(), store) }
 
+// Doubt reports whether this manager may have lost a vote or a decision about a store of d, and why it has not healed
+// yet; nil while that is not known.
+func (m *Participant) Doubt(d *catalog.Data, store string) (suspect bool, why *wire.Doubt) {
+	if !m.isSuspect(d, store) {
+		return false, nil
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if doubt, known := m.doubts.why[strings.ToLower(store)]; known {
+		why = &doubt
+	}
+	return true, why
+}
+
 // Asked records a question of another manager about a store. If the asker holds something of the store that this
 // manager coordinates, and this manager does not know of it, the store is marked as suspect, durably, so that it heals.
 // The caller has checked that the URL is the asker's.

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"maps"
 	"slices"
-	"strings"
 	"sync"
 	"time"
 
@@ -188,15 +187,9 @@ func (m *Participant) State(store string) (wire.StoreState, error) {
 	n := d.Name(store)
 	out := wire.StoreState{
 		Manager: m.self(), Store: store, Epoch: n.Epoch, Removed: n.Removed, Prepared: m.PreparedOf(d, store),
-		Fenced: n.Fenced, Replacing: n.Replacing, Suspect: m.isSuspect(d, store),
+		Fenced: n.Fenced, Replacing: n.Replacing,
 	}
-	if out.Suspect {
-		m.mu.Lock()
-		if why, known := m.doubts.why[strings.ToLower(store)]; known {
-			out.Doubt = &why
-		}
-		m.mu.Unlock()
-	}
+	out.Suspect, out.Doubt = m.Doubt(d, store)
 	if s := d.Stores[store]; s != nil {
 		out.Configuration = s.Configuration()
 	}

@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"dkvrun/cmd/dkvmanager/internal/engine"
+	"dkvrun/runtime/wire"
 )
 
 // Routes of the socket.
@@ -79,6 +80,7 @@ func state(spec engine.Spec, report *engine.Report, startedAt time.Time) engine.
 		Learner:      c.Learner,
 		Bootstrapped: c.Bootstrapped,
 		Cluster:      report.Cluster(),
+		Build:        wire.Build(),
 		Keys:         report.Keys(),
 	}
 }
