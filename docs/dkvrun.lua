@@ -20,7 +20,7 @@
 ---@field name any its name
 ---@field host any its server
 ---@field clustron_port any its cluster port, the port for the store's other instances
----@field client_port any its port for applications
+---@field client_port any its port for applications; nil for a member of the running store that no manager knows
 ---@field manager any host:port of its manager
 ---@field role any `data` or `gateway`
 ---@field status any `Stopped`, `Starting`, `Running`, `Stopping`, `CrashLooping`, `Joining`, `Leaving` or `Unknown`
@@ -48,7 +48,7 @@
 ---@field cluster any the engine's id of the store's cluster, in hexadecimal, by which a store differs from another one that has its name or its ports; nil while no instance reports it, or if they differ
 ---@field topology dkvrun.node[] the topology
 ---@field instances dkvrun.instance[] a list of instances: name, host, status, ready, role, leader, …
----@field leaving dkvrun.instance[] instances that were removed from the topology and are still leaving the store
+---@field leaving dkvrun.instance[] instances that were removed from the topology and are not gone yet, and other members of the running store that the topology doesn't have; `last_error` says what they wait for
 ---@field pending dkvrun.pending the operation that is not decided yet, or nil
 ---@field differences dkvrun.deviation[] the managers whose topology differs; empty if all agree
 ---@field degraded dkvrun.condition[] the managers that neither vote nor decide about the store, and what to do; empty if there are none
@@ -558,7 +558,7 @@ function new_store(name, instance_prefix, instance_count, clustron_port, client_
 ---@overload fun(parameters: table): dkvrun.outcomes
 function parallel(functions, limit) end
 
----Removes one instance from a store and deletes its data. The call is refused if the store would lose its quorum, or can't remove the instance because the store isn't running. A data instance is first replaced by a ready gateway, if there is one. The call returns when the instance is gone.
+---Removes one instance from a store and deletes its data. The call is refused if the store would lose its quorum, or can't remove the instance because the store isn't running. A data instance is first replaced by a ready gateway, if there is one. The call returns when the instance is no member of the running store any more and its data is deleted. If that takes longer than `timeout_sec`, its row has the code `still_member` and says what is waited for; the instance is no longer in the topology, and the same call waits again. If its manager is not there, the others take it out of the running store, and its data stays on its server.
 ---@param name string the store's name: a letter, then up to 62 letters, digits, `_` or `-`
 ---@param instance_name string the instance
 ---@param lose_data? boolean remove it at once, even if the store stops or loses data
@@ -571,7 +571,7 @@ function parallel(functions, limit) end
 ---@param timeout_sec? number seconds for the answer of each manager
 ---@param connect_timeout_sec? number seconds for the connection to be made, as part of `timeout_sec`
 ---@param deadline? number seconds for the whole action; requests that are not finished by then are cancelled or skipped
----@return dkvrun.results # results: one RemoveInstance row per manager, then a LeaveInstance row if its manager is there
+---@return dkvrun.results # results: one RemoveInstance row per manager, then a LeaveInstance row if the instance was there
 ---@overload fun(parameters: table): dkvrun.results
 function remove_instance(name, instance_name, lose_data, atomic, managers, port, parallel, fail_fast, dry_run, timeout_sec, connect_timeout_sec, deadline) end
 

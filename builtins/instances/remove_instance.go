@@ -1,8 +1,10 @@
 package instances
 
 import (
+	"cmp"
 	"fmt"
 	"net/http"
+	"slices"
 	"time"
 
 	"dkvrun/builtins/internal/cluster"
@@ -18,13 +20,15 @@ import (
 var RemoveInstance = runtime.Builtin{
 	Name: "remove_instance", Group: "Actions", Positional: 2,
 	Doc: "Removes one instance from a store and deletes its data. The call is refused if the store would lose its quorum, or can't remove the instance because the store isn't running. " +
-		"A data instance is first replaced by a ready gateway, if there is one. The call returns when the instance is gone.",
+		"A data instance is first replaced by a ready gateway, if there is one. " +
+		"The call returns when the instance is no member of the running store any more and its data is deleted. If that takes longer than `timeout_sec`, its row has the code `still_member` and says what is waited for; the instance is no longer in the topology, and the same call waits again. " +
+		"If its manager is not there, the others take it out of the running store, and its data stays on its server.",
 	Params: params.Join([]runtime.Param{
 		params.Name, params.InstanceName(true, "the instance"),
 		{Name: "lose_data", Type: runtime.Boolean, Default: false, Doc: "remove it at once, even if the store stops or loses data"},
 		params.Atomic,
 	}, params.Execution(600)),
-	Returns:    "results: one RemoveInstance row per manager, then a LeaveInstance row if its manager is there",
+	Returns:    "results: one RemoveInstance row per manager, then a LeaveInstance row if the instance was there",
 	ReturnType: "results",
 	Example: `new_store{"OrdersStore", instance_prefix = "orders", instance_count = 2}:check()
 remove_instance("OrdersStore", "orders-2"):check()`,
@@ -39,19 +43,20 @@ func removeInstance(c *runtime.Call) (any, error) {
 	}
 	name := c.String("instance_name")
 	in, known := v.Find(name)
-	if !known {
-		in = goneInstance(v, name)
-	} else if err := mayLeave(v, c, in); err != nil {
-		return nil, err
+	if known {
+		if err := mayLeave(v, c, in); err != nil {
+			return nil, err
+		}
 	}
+	gone := leaverOf(v, c, name)
 	a, err := r.Begin(c, "rows")
 	if err != nil {
 		return nil, err
 	}
-	leave := func(a *run.Action) error { return awaitLeft(a, v.Name, in) }
-	if known {
-		a.Announce("LeaveInstance", []wire.Node{in.Node})
-	} else if in.Manager == "" {
+	leave := func(a *run.Action) error { return awaitLeft(a, v.Name, gone) }
+	if gone.listed {
+		a.Announce("LeaveInstance", []wire.Node{gone.Node})
+	} else if !gone.member {
 		leave = nil
 	}
 	if known && !c.Bool("atomic") && !r.Planning(c) {
@@ -72,17 +77,6 @@ func removeInstance(c *runtime.Call) (any, error) {
 		return nil, err
 	}
 	return a.End()
-}
-
-// goneInstance returns an instance that is not in the topology: one that is still leaving, or only the name.
-func goneInstance(v *cluster.View, name string) cluster.Instance {
-	for _, in := range v.Leaving {
-		if in.Name == name {
-			in.Manager = in.Owner.Endpoint.String()
-			return in
-		}
-	}
-	return cluster.Instance{Instance: wire.Instance{Node: wire.Node{Name: name}}}
 }
 
 // removal returns the operation that removes an instance from a store.
@@ -187,46 +181,95 @@ func mayLeave(v *cluster.View, c *runtime.Call, in cluster.Instance) error {
 	return nil
 }
 
-// awaitLeft waits until an instance is gone from its server, and adds a row for it. If no manager owns the instance,
-// there is nothing to wait for: the other managers remove the member from the running store.
-func awaitLeft(a *run.Action, store string, in cluster.Instance) error {
-	n := in.Node
+// codeStillMember is the code of the row of an instance that is not out of the running store in time.
+const codeStillMember = "still_member"
+
+// leaver is an instance whose end in the running store remove_instance waits for.
+type leaver struct {
+	cluster.Instance
+	// listed is set once managers have listed the instance: there is a row for it.
+	listed bool
+	// member is set if it can be a member of the running store, so that other instances have to see it out of there.
+	member bool
+}
+
+// leaverOf returns what is to be waited for if the instance name is removed, or was removed before.
+func leaverOf(v *cluster.View, c *runtime.Call, name string) leaver {
+	member := v.EverStarted() && !c.Bool("lose_data")
+	if in, known := v.Find(name); known {
+		return leaver{in, true, member && in.Role == wire.Data}
+	}
+	if in, known := v.FindLeaving(wire.Node{Name: name}); known {
+		in.Manager = in.Host // no manager has it
+		if in.Owner != nil {
+			in.Manager = in.Owner.Endpoint.String()
+		}
+		return leaver{in, true, member && in.Role == wire.Data}
+	}
+	// It was never there, or its managers have not noticed yet that it is still a member.
+	serves := func(in cluster.Instance) bool { return in.Role == wire.Data && in.Ready }
+	named := cluster.Instance{Instance: wire.Instance{Node: wire.Node{Name: name}}}
+	return leaver{named, false, member && slices.ContainsFunc(v.Instances, serves)}
+}
+
+// wait returns what an instance waits for until it is gone; done if it is. Its own manager has to report that it is, if
+// that is there, and a manager of another instance that it is no member of the running store.
+func (l *leaver) wait(v *cluster.View) (why string, done bool) {
+	if in, leaving := v.FindLeaving(l.Node); leaving {
+		l.listed = true
+		if l.ClustronPort == 0 { // only its name was known
+			l.Node, l.Owner = in.Node, in.Owner
+			l.Manager = cmp.Or(l.Manager, l.Host)
+		}
+		return cmp.Or(in.LastError, string(in.Status)), false
+	}
+	if silent := v.Unanswered(); len(silent) > 0 && (l.Owner != nil || !v.MembersReported) {
+		return silent[0].Manager + " " + cluster.NotAnswered(silent), false
+	}
+	if l.member && v.MembersReported && !v.MembersChecked {
+		return "no data instance has read the members of the running store yet", false
+	}
+	return "", true
+}
+
+// awaitLeft waits until an instance is out of its running store and gone from its server, and adds a row for it. If no
+// manager owns the instance, the other managers remove it from the running store.
+func awaitLeft(a *run.Action, store string, l leaver) error {
 	began := time.Now()
-	why := ""
+	why, reported := "", false
 	err := a.Run.Poll(a.Call, a.Timeout, func() (string, bool, error) {
 		v, err := a.Run.View(a.Call, store)
 		if err != nil {
 			return "", false, err
 		}
-		for _, in := range v.Leaving {
-			if in.Name == n.Name {
-				why = string(in.Status)
-				if in.LastError != "" {
-					why = in.LastError
-				}
-				return n.Name + " to leave: " + why, false, nil
-			}
-		}
-		if silent := v.Unanswered(); len(silent) > 0 {
-			why = silent[0].Manager + " " + cluster.NotAnswered(silent)
-		}
-		return why, v.Silent == 0, nil
+		reported = v.MembersReported
+		var done bool
+		why, done = l.wait(v)
+		return cmp.Or(l.Name, "the instance") + " to leave: " + why, done, nil
 	})
 	if err != nil && err != run.ErrTimeUp {
 		return err
-	}
-	if err == nil && in.Owner == nil { // it may still be a member of the running store
-		a.Run.Reporter.Notice(fmt.Sprintf("%s: the manager of %s is not there; the others take it out of the running store by themselves",
-			store, n.Name))
-		return nil
 	}
 	row := report.Row{
 		Result: report.Success, Success: true, Changed: true, StatusCode: http.StatusOK, Code: wire.CodeOK,
 		Message: "Left; its data is deleted",
 	}
-	if err == run.ErrTimeUp {
+	switch {
+	case err == run.ErrTimeUp && l.Role == wire.Gateway:
 		row = report.Row{Result: report.Failed, Code: "timeout", Message: fmt.Sprintf("not gone after %s: %s; it is still leaving", a.Timeout, why)}
+	case err == run.ErrTimeUp:
+		row = report.Row{Result: report.Failed, Code: codeStillMember,
+			Message: fmt.Sprintf("still a member after %s: %s", a.Timeout, why),
+			Hint:    "it is no longer in the topology: the same call waits until it is out"}
+	case !l.listed:
+		return nil
+	case l.Owner == nil && l.member && !reported: // older managers don't report the members
+		a.Run.Reporter.Notice(fmt.Sprintf("%s: the manager of %s is not there; the others take it out of the running store by themselves",
+			store, l.Name))
+		return nil
+	case l.Owner == nil:
+		row.Message = "Left; its manager is not there, so its data is not deleted"
 	}
-	a.AddWait("LeaveInstance", n, began, row)
+	a.AddWait("LeaveInstance", l.Node, began, row)
 	return nil
 }

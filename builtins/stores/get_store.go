@@ -144,7 +144,7 @@ var InstanceType = &runtime.RecordType{Name: "instance", Doc: "One instance of a
 	{Name: "name", Doc: "its name"},
 	{Name: "host", Doc: "its server"},
 	{Name: "clustron_port", Doc: "its cluster port, the port for the store's other instances"},
-	{Name: "client_port", Doc: "its port for applications"},
+	{Name: "client_port", Doc: "its port for applications; nil for a member of the running store that no manager knows"},
 	{Name: "manager", Doc: "host:port of its manager"},
 	{Name: "role", Doc: "`data` or `gateway`"},
 	{Name: "status", Doc: "`Stopped`, `Starting`, `Running`, `Stopping`, `CrashLooping`, `Joining`, `Leaving` or `Unknown`"},
@@ -165,11 +165,14 @@ var InstanceType = &runtime.RecordType{Name: "instance", Doc: "One instance of a
 
 func instanceRecord(in wire.Instance) runtime.Record {
 	values := map[string]any{
-		"name": in.Name, "host": in.Host, "clustron_port": in.ClustronPort, "client_port": in.ClientPort,
+		"name": in.Name, "host": in.Host, "clustron_port": in.ClustronPort,
 		"manager": text.OrNil(in.Manager), "role": string(in.Role), "status": string(in.Status), "desired": text.OrNil(string(in.Desired)),
 		"ready": wire.InstanceReady(in.Status, in.Ready), "leader": in.Leader, "restarts": in.Restarts, "last_error": text.OrNil(in.LastError),
 		"client_tls": text.OrNil(string(in.ClientTLS)), "cluster_tls": in.ClusterTLS,
 		"build": text.OrNil(in.Build), "other_build": in.OtherBuild,
+	}
+	if in.ClientPort != 0 {
+		values["client_port"] = in.ClientPort
 	}
 	if in.PID != 0 {
 		values["pid"] = in.PID

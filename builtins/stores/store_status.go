@@ -38,7 +38,7 @@ var StatusType = &runtime.RecordType{
 		{Name: "cluster", Doc: "the engine's id of the store's cluster, in hexadecimal, by which a store differs from another one that has its name or its ports; nil while no instance reports it, or if they differ"},
 		{Name: "topology", Type: "list of node", Doc: "the topology"},
 		{Name: "instances", Type: "list of instance", Doc: "a list of instances: name, host, status, ready, role, leader, …"},
-		{Name: "leaving", Type: "list of instance", Doc: "instances that were removed from the topology and are still leaving the store"},
+		{Name: "leaving", Type: "list of instance", Doc: "instances that were removed from the topology and are not gone yet, and other members of the running store that the topology doesn't have; `last_error` says what they wait for"},
 		{Name: "pending", Type: "pending", Doc: "the operation that is not decided yet, or nil"},
 		{Name: "differences", Type: "list of deviation", Doc: "the managers whose topology differs; empty if all agree"},
 		{Name: "degraded", Type: "list of condition", Doc: "the managers that neither vote nor decide about the store, and what to do; empty if there are none"},

@@ -148,8 +148,8 @@ func manage(ctx context.Context, o *options, log *slog.Logger) (err error) {
 		Environment:    environment(),
 		Lifeline:       o.lifeline,
 		NetFaultSocket: o.netFaultSocket,
-		Confirm: func(ctx context.Context, store, change string) error {
-			return api.Confirm(ctx, store, change)
+		Confirm: func(ctx context.Context, store, change, member string) error {
+			return api.Confirm(ctx, store, change, member)
 		},
 		MayKill: func(ctx context.Context, store, instance string) error {
 			return api.MayKill(ctx, store, instance)

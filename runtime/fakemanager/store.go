@@ -72,6 +72,12 @@ func (m *manager) view(e *entry) *wire.Store {
 		case own != nil:
 			*in = *own
 			in.Own = true
+			if n.Role == wire.Data && s.Members == nil {
+				s.Members = &wire.MemberCheck{}
+			}
+			if n.Role == wire.Data && own.Status == wire.Running { // members of a fake store leave at once
+				s.Members.Change = c.LastOperation
+			}
 		case e.seeded:
 			*in = running
 			in.Ready = false

@@ -22,7 +22,7 @@ var knownFields = [...]string{
 	"asks", "step", "node", "member", "members", "audit", "number", "hash", "generation", "heard",
 	"name", "host", "clustronPort", "clientPort", "role",
 	"own", "status", "desired", "ready", "leader", "pid", "startedAt", "restarts", "lastError", "started",
-	"bootstrapped", "cluster", "engine", "instances", "leaving",
+	"bootstrapped", "cluster", "engine", "instances", "leaving", "orphans",
 	"listen", "version", "build", "condition", "health", "next", "boot", "catalogDigest", "capabilities",
 	"security", "tls", "clientTls", "clusterTls", "certificateEnds", "issuerEnds", "authorityEnds", "warnings", "accessStaleSince",
 	"otherBuild", "strays", "folder", "doubt", "why", "content", "creation", "baseRevision", "baseOperation", "drop", "founding", "loseData", "dryRun",

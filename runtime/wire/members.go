@@ -87,6 +87,46 @@ type Member struct {
 	Role MemberRole `json:"role"`
 }
 
+// MemberCheck is the last comparison of the running store's members with the topology, by the instances of one manager.
+type MemberCheck struct {
+	// Change is the operation of the topology that was compared (Store.LastOperation); empty before the first comparison.
+	Change string `json:"change"`
+	// Orphans lists the members that this topology doesn't have, by their ids.
+	Orphans []Orphan `json:"orphans,omitempty"`
+}
+
+// Orphan is a member of the running store at an address where the topology has no data instance.
+type Orphan struct {
+	// ID identifies the member in the running store, in hexadecimal.
+	ID string `json:"id"`
+	// Name is empty for a member that never started.
+	Name string `json:"name,omitempty"`
+	// Host and ClustronPort are the address of its cluster port.
+	Host         string `json:"host"`
+	ClustronPort int    `json:"clustronPort"`
+	// Why says what its removal waits for.
+	Why string `json:"why"`
+}
+
+// MaxWhy is the maximum length of Orphan.Why in bytes.
+const MaxWhy = 512
+
+// Check refuses a comparison that no manager makes.
+func (c *MemberCheck) Check() error {
+	if len(c.Change) > maxIdentity || len(c.Orphans) > MaxInstances {
+		return fmt.Errorf("a change of %d bytes, and %d orphans", len(c.Change), len(c.Orphans))
+	}
+	for i, o := range c.Orphans {
+		switch {
+		case o.ID == "" || len(o.ID) > maxIdentity:
+			return fmt.Errorf("orphans[%d].id: has %d bytes", i, len(o.ID))
+		case len(o.Name) > MaxText || len(o.Host) > MaxText || len(o.Why) > MaxWhy:
+			return fmt.Errorf("orphans[%d]: a text is too long", i)
+		}
+	}
+	return nil
+}
+
 // Check refuses an answer without a manager, which none gives.
 func (m *Members) Check() error {
 	if m.Manager == "" {

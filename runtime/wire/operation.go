@@ -223,6 +223,9 @@ type StoreState struct {
 	// Asks lists the changes of members that the manager asks other managers for at this moment. Unlike the other
 	// fields they are not durable.
 	Asks []MemberAsk `json:"asks,omitempty"`
+	// Leaving lists host:port of the cluster ports of this manager's instances that the topology has dropped and that
+	// have not left yet. They are taken out of the running store by this manager. Nil from older managers.
+	Leaving []string `json:"leaving"`
 	// Audit is the last line of the manager's audit log; nil if it keeps none. Others remember it: a log that is written
 	// anew ends otherwise.
 	Audit *AuditHead `json:"audit,omitempty"`

@@ -65,6 +65,8 @@ func (s *scanner) store(to *Store) error {
 			return list(s, &to.Instances, s.wholeInstance)
 		case "leaving":
 			return list(s, &to.Leaving, s.wholeInstance)
+		case "members":
+			return s.other(&to.Members)
 		case "pending":
 			return s.other(&to.Prepared)
 		case "condition":

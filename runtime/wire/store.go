@@ -181,6 +181,8 @@ type Store struct {
 	ClusterTLS bool `json:"clusterTls,omitempty"`
 	// Leaving lists own instances that are no longer in the topology and still run or hold data.
 	Leaving []Instance `json:"leaving,omitempty"`
+	// Members is nil from a manager that has no data instance of the store, and from older ones.
+	Members *MemberCheck `json:"members,omitempty"`
 	// Prepared is an operation that the manager has voted for and that is not decided.
 	Prepared *OperationStatus `json:"pending,omitempty"`
 	// Condition says why the manager neither votes nor decides about this store; nil if it does.
@@ -240,6 +242,11 @@ func (s *Store) Check() error {
 	for i := range s.Strays {
 		if err := s.Strays[i].check(); err != nil {
 			return fmt.Errorf("strays[%d]: %w", i, err)
+		}
+	}
+	if s.Members != nil {
+		if err := s.Members.Check(); err != nil {
+			return fmt.Errorf("members: %w", err)
 		}
 	}
 	if len(s.Leaving) > MaxInstances {

@@ -30,9 +30,13 @@ type View struct {
 	Latest *wire.Store
 	// Instances are those of the latest topology, each as its own manager reports it.
 	Instances []Instance
-	// Leaving are instances that are no longer in the topology but still members of the running store.
+	// Leaving are instances that are no longer in the topology and not gone yet: first those that their own managers
+	// report, then other members of the running store, which have no Owner, and no client port.
 	Leaving []Instance
-	Silent  int
+	// MembersReported is set if any manager compares the members of the running store with the topology, which older
+	// ones don't report; MembersChecked if one has done so with the latest topology.
+	MembersReported, MembersChecked bool
+	Silent                          int
 }
 
 // Instance is an instance as its own manager reports it. Owner is nil if no manager owns it, or its manager did not
@@ -89,6 +93,7 @@ func (v *View) merge() {
 			v.Leaving = append(v.Leaving, Instance{in, &s.Member, s.Store.CatalogLost()})
 		}
 	}
+	v.mergeMembers()
 	for _, in := range v.Latest.Instances {
 		seen, ok := owned[in.Name]
 		if !ok {
@@ -131,6 +136,38 @@ func (v *View) Unwell() []ManagerCondition {
 // readOnlyAs returns the condition of a manager that is read-only, as a refusal says it.
 func readOnlyAs(refusal report.Row) wire.Condition {
 	return wire.Condition{Health: wire.HealthReadOnly, Why: refusal.Message, Next: refusal.Hint}
+}
+
+// mergeMembers adds the members of the running store that the latest topology does not have, and that no manager
+// reports as its own leaving instances.
+func (v *View) mergeMembers() {
+	for i := range v.Reports {
+		s := v.Reports[i].Store
+		if s == nil || s.Members == nil {
+			continue
+		}
+		v.MembersReported = true
+		if s.Members.Change != v.Latest.LastOperation {
+			continue
+		}
+		v.MembersChecked = true
+		for _, o := range s.Members.Orphans {
+			n := wire.Node{Name: cmp.Or(o.Name, "member-"+o.ID), Host: o.Host, ClustronPort: o.ClustronPort, Role: wire.Data}
+			if _, known := v.FindLeaving(n); !known {
+				v.Leaving = append(v.Leaving, Instance{Instance: wire.Instance{Node: n, Status: wire.Leaving, LastError: o.Why}})
+			}
+		}
+	}
+}
+
+// FindLeaving returns a leaving instance by its name, or by the address of its cluster port.
+func (v *View) FindLeaving(n wire.Node) (Instance, bool) {
+	for _, in := range v.Leaving {
+		if in.Name == n.Name || strings.EqualFold(in.Host, n.Host) && in.ClustronPort == n.ClustronPort {
+			return in, true
+		}
+	}
+	return Instance{}, false
 }
 
 // Nodes returns the latest topology.

@@ -60,6 +60,9 @@ type Supervisor interface {
 	Remove(ctx context.Context, store string) error
 	// Asks returns the changes of members that this server's instances ask other managers for at this moment.
 	Asks(store string) []wire.MemberAsk
+	// MemberCheck returns the last comparison of the running store's members with the topology; nil if this server has
+	// no data instance of the store.
+	MemberCheck(store string) *wire.MemberCheck
 	// ChangeMember takes a step in the running store, and returns all its members after it.
 	ChangeMember(ctx context.Context, store string, ask wire.MemberAsk) (after []wire.Member, changed bool, err error)
 	// CheckPorts returns a refusal if a port of one of this server's nodes of the store is not free, else nil.
@@ -167,9 +170,9 @@ func (a *API) Resolve(ctx context.Context) {
 }
 
 // Confirm returns nil if all managers of a store have this change as the last one and none in progress, else an error
-// that says why that is not certain.
-func (a *API) Confirm(ctx context.Context, store, change string) error {
-	return a.participant.Confirm(ctx, store, change)
+// that says why that is not certain. Member is the address of a member that none of them may have leaving, or empty.
+func (a *API) Confirm(ctx context.Context, store, change, member string) error {
+	return a.participant.Confirm(ctx, store, change, member)
 }
 
 // change updates the catalog and notifies the supervisor, one change at a time: the ports that a change takes count as

@@ -31,6 +31,8 @@ type fakeSupervisor struct {
 	strays  []wire.Stray
 }
 
+func (p *fakeSupervisor) MemberCheck(string) *wire.MemberCheck { return nil }
+
 func (p *fakeSupervisor) Notify() {
 	p.mu.Lock()
 	defer p.mu.Unlock()

@@ -110,6 +110,7 @@ func (a *API) storeView(ctx context.Context, d *catalog.Data, s *catalog.Store) 
 		}
 	}
 	out.Status = status(out.Instances)
+	out.Members = a.Supervisor.MemberCheck(s.Name)
 	return out
 }
 

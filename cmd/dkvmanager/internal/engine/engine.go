@@ -74,6 +74,10 @@ type Secure struct {
 	Plain func() bool
 }
 
+// RemovedFromStore ends the reason of an instance's end if the other data instances have removed it from their store: the
+// engine never takes its data again.
+const RemovedFromStore = "has been removed from the store"
+
 // Names of the files in an instance's folder.
 const (
 	SpecFile   = "spec.json"

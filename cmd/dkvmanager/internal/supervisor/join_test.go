@@ -4,6 +4,7 @@ import (
 	"context"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -227,4 +228,51 @@ func TestJoin_ReturningFounder(t *testing.T) {
 	s.mustStart("Orders", "orders-2")
 	c.waitAllReady("Orders", 20*time.Second)
 	c.holds("Orders", "orders-1", "orders-2", "orders-3")
+}
+
+// A voter that someone has removed from the running store over a socket, while the topology has it, joins anew. Its former
+// data is kept.
+func TestJoin_AfterRemovalBehindTheTopology(t *testing.T) {
+	t.Parallel()
+	c := newStore(t, 3, 3)
+	storetest.Put(t, c.node("Orders", "orders-1"), "before", "v")
+	m, err := c.servers[0].dialLocal("orders-1")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer m.Close()
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	before := c.member(ctx, m, "orders-3")
+	old := c.servers[2].instance("Orders", "orders-3").PID
+	// A store refuses a change of members for some seconds after its start.
+	storetest.Eventually(t, 20*time.Second, "orders-3 is removed", func() error { return m.Remove(ctx, before.ID) })
+	storetest.Wait(t, 30*time.Second, func() (bool, string) {
+		in := c.servers[2].instance("Orders", "orders-3")
+		return in.PID != 0 && in.PID != old && in.Ready, describe(c.instances("Orders"))
+	})
+	after := c.member(ctx, m, "orders-3")
+	if after.ID == before.ID || after.Learner {
+		t.Errorf("member %x became %x, learner %v", before.ID, after.ID, after.Learner)
+	}
+	c.waitMembers("orders-1 orders-2 orders-3")
+	c.holds("Orders", "orders-1", "orders-2", "orders-3")
+	if got := storetest.Get(t, c.node("Orders", "orders-3"), "before"); got != "v" {
+		t.Errorf("before is %q", got)
+	}
+	folder := c.servers[2].folder(place{"Orders", "orders-3"})
+	if !holdsData(filepath.Join(folder, removedFolder("op-Orders"))) {
+		t.Error("the former data is not kept")
+	}
+}
+
+// member returns a member of the running store by its name.
+func (c *cluster) member(ctx context.Context, m engine.Membership, name string) engine.Member {
+	c.t.Helper()
+	members, err := m.Members(ctx)
+	i := slices.IndexFunc(members, func(m engine.Member) bool { return m.Name == name })
+	if err != nil || i < 0 {
+		c.t.Fatalf("no member %s: %v, %v", name, members, err)
+	}
+	return members[i]
 }

@@ -5,13 +5,17 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net"
 	"os"
+	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
 	"dkvrun/cmd/dkvmanager/internal/catalog"
 	"dkvrun/cmd/dkvmanager/internal/engine"
+	"dkvrun/runtime/durable"
 	"dkvrun/runtime/wire"
 )
 
@@ -35,7 +39,8 @@ const (
 //   - spec.json says Join before the instance is added to the store, and until it votes;
 //   - a member with a name has started once; if its data is gone it is removed and added again,
 //     because a voter that forgot its votes could undo acknowledged writes;
-//   - data of an instance that is no member is left over from an earlier attempt.
+//   - data of an instance that is no member is left over from an earlier attempt, or of one that voted, and that someone
+//     has removed from the store behind the topology's back: that is kept beside the new data.
 func (w *worker) join(ctx context.Context, want desiredState, spec *engine.Spec) (*engine.Spec, error) {
 	spec.Start = engine.Join
 	if !w.joining(want) {
@@ -67,7 +72,7 @@ func (w *worker) join(ctx context.Context, want desiredState, spec *engine.Spec)
 		if w.waitForOtherJoiner(members) {
 			return nil, nil
 		}
-		if err := os.RemoveAll(w.dataFolder(want)); err != nil {
+		if err := w.clearData(want); err != nil {
 			return nil, err
 		}
 		if err := w.changeMember(ctx, want, wire.AddMember, nil); err != nil {
@@ -86,6 +91,38 @@ func (w *worker) join(ctx context.Context, want desiredState, spec *engine.Spec)
 	spec.Peers = peers(want.store, members)
 	return spec, nil
 }
+
+// wasRemoved reports whether the process ended because the store has removed the instance, and the store confirms it. If
+// the store can't be read, the instance is started as it is.
+func (w *worker) wasRemoved(ctx context.Context, want desiredState) bool {
+	var died *deathError
+	if !errors.As(w.failure, &died) || !strings.HasSuffix(died.reason, engine.RemovedFromStore) {
+		return false
+	}
+	members, err := w.readMembers(ctx, clientEndpoints(want.others()))
+	return err == nil && memberAt(members, clusterAddress(want.node)) == nil
+}
+
+// clearData makes room for the data of a new member. What the instance had when it voted may have what no other has: it
+// is kept under removedFolder, in place of what was kept before.
+func (w *worker) clearData(want desiredState) error {
+	data := w.dataFolder(want)
+	if !want.local.Bootstrapped || !w.hasData(want) {
+		return os.RemoveAll(data)
+	}
+	kept := filepath.Join(w.dir, removedFolder(want.store.Creation))
+	if err := os.RemoveAll(kept); err != nil {
+		return err
+	}
+	if err := os.Rename(data, kept); err != nil {
+		return err
+	}
+	w.log.Warn("kept the data of the removed member", "folder", kept)
+	return durable.SyncFolder(w.dir)
+}
+
+// removedFolder returns the name of the folder with the data of a member that was removed behind the topology's back.
+func removedFolder(operation string) string { return "removed-" + dataDir(operation) }
 
 // waitForOtherJoiner reports whether to wait because another new member is about to start: the engine starts a new
 // member only with exactly the members of that moment. The wait is bounded by otherJoinerTimeout.
@@ -351,27 +388,36 @@ func (w *worker) finishLeaving(want desiredState) error {
 }
 
 // orphanPatience is the time for which no process must have listened at the address of an orphan member before another
-// instance's manager removes it.
-const orphanPatience = 30 * time.Second
+// instance's manager removes it. livePatience is the time for which one must have been an orphan whose process listens:
+// nearly always its own manager is about to remove it.
+const (
+	orphanPatience = 30 * time.Second
+	livePatience   = 3 * time.Second
+)
 
-// membershipCheckEvery is the interval of membership checks while there are orphan members. Without any, it is twice
-// orphanPatience.
+// membershipCheckEvery is the interval of membership checks while there are orphan members; at first, while its own
+// manager removes one, it is membershipRetry. Without any it is twice orphanPatience.
 const membershipCheckEvery = 2 * time.Second
 
 // membershipCheck holds what a worker knows about the orphan members of its store.
 type membershipCheck struct {
-	clean       string               // the operation of the configuration that had no orphans at the last check; else ""
-	notBefore   time.Time            // the earliest time of the next check
-	silentSince map[uint64]time.Time // by member: since when no process listens there
-	found       error                // by the last check
+	clean     string                // the operation of the configuration that had no orphans at the last check; else ""
+	notBefore time.Time             // the earliest time of the next check
+	seen      map[uint64]orphanSeen // by member
+	found     error                 // by the last check
 }
 
+// orphanSeen says since when a member has been an orphan, and since when no process listens there; zero if one does.
+type orphanSeen struct{ since, silentSince time.Time }
+
 // removeOrphans removes members from the running store that are no longer in its topology. Normally the instance's own
-// manager does this (see leave); it is needed when that manager is gone for good. A dead member counts for the quorum,
-// and while there is one the store adds no other.
+// manager does this (see leave); it is needed when that manager is gone for good, or has another catalog. A dead member
+// counts for the quorum, and while there is one the store adds no other; a living one takes part in a store that
+// doesn't know it.
 func (w *worker) removeOrphans(ctx context.Context, want desiredState) error {
 	changed := w.membershipCheck.clean != "" && w.membershipCheck.clean != want.store.LastCommitted()
 	if !changed && time.Until(w.membershipCheck.notBefore) > 0 {
+		w.due = w.membershipCheck.notBefore
 		return w.membershipCheck.found
 	}
 	w.membershipCheck.clean, w.membershipCheck.notBefore = "", time.Now().Add(jitter(membershipCheckEvery))
@@ -379,8 +425,8 @@ func (w *worker) removeOrphans(ctx context.Context, want desiredState) error {
 	return w.membershipCheck.found
 }
 
-// checkMembership reads the members and removes orphans after their waiting time. The error names an orphan
-// that is still a member.
+// checkMembership reads the members, publishes which of them are orphans, and removes at most one of those that are due.
+// The error names an orphan that is still a member although no process listens there.
 func (w *worker) checkMembership(ctx context.Context, want desiredState) error {
 	ctx, cancel := context.WithTimeout(ctx, membershipTimeout)
 	defer cancel()
@@ -395,23 +441,69 @@ func (w *worker) checkMembership(ctx context.Context, want desiredState) error {
 	if err != nil {
 		return nil // without a quorum nothing can be checked; the instance's state says so
 	}
+	change := want.store.LastCommitted()
 	found := orphans(want.store, members)
 	if len(found) == 0 {
 		// A manager that was away may still add an orphan before it learns that it was declared lost.
-		w.membershipCheck = membershipCheck{clean: want.store.LastCommitted(),
-			notBefore: time.Now().Add(jitter(2 * w.s.opts.OrphanPatience))}
+		w.membershipCheck = membershipCheck{clean: change, notBefore: time.Now().Add(jitter(2 * w.s.opts.OrphanPatience))}
+		w.publishMembers(change, nil)
 		return nil
 	}
-	for _, orphan := range w.silentOrphans(ctx, found) {
-		// Confirmed after the members were read: every member of that time is in the topology by now.
-		err := w.s.opts.Confirm(ctx, w.store, want.store.LastCommitted())
-		if err == nil {
-			err = m.Remove(ctx, orphan.ID)
+	waits := w.watchOrphans(ctx, want, members, found)
+	var failed error
+	for i, orphan := range found {
+		if waits[i] != "" {
+			continue
 		}
-		if err != nil {
-			return fmt.Errorf("%s at %s is not in the topology, does not answer, and is still a member: %w", memberName(orphan), orphan.Address, err)
+		live := w.membershipCheck.seen[orphan.ID].silentSince.IsZero()
+		if err := w.removeOrphan(ctx, m, want, members, orphan, live); err != nil {
+			waits[i] = err.Error()
+			if !live {
+				failed = cmp.Or(failed, fmt.Errorf("%s at %s is not in the topology, does not answer, and is still a member: %w",
+					memberName(orphan), orphan.Address, err))
+			}
+			continue
 		}
-		w.s.opts.Log.Info("removed an orphan member: its server is gone", "store", w.store, "member", memberName(orphan), "address", orphan.Address)
+		waits[i] = "it was removed just now"
+		w.log.Info("removed an orphan member", "member", memberName(orphan), "address", orphan.Address, "listens", live)
+		w.membershipCheck.notBefore = time.Now().Add(jitter(membershipRetry))
+		break // the next one is judged by the members that are left
+	}
+	w.publishMembers(change, reportOrphans(found, waits))
+	return failed
+}
+
+// removeOrphan removes an orphan member, or returns why it must stay. It is safe only by what was read before the
+// managers are asked: every member of that time is in the topology by now, or none of them wants it.
+func (w *worker) removeOrphan(ctx context.Context, m engine.Membership, want desiredState, members []engine.Member,
+	orphan engine.Member, live bool) error {
+	if err := w.keepsMajority(ctx, members, orphan); err != nil {
+		return err
+	}
+	address := ""
+	if live {
+		address = orphan.Address
+	}
+	if err := w.s.opts.Confirm(ctx, w.store, want.store.LastCommitted(), address); err != nil {
+		return err
+	}
+	return m.Remove(ctx, orphan.ID)
+}
+
+// keepsMajority returns an error unless those members that would be left, and that listen, are a majority of them.
+func (w *worker) keepsMajority(ctx context.Context, members []engine.Member, without engine.Member) error {
+	if without.Learner {
+		return nil
+	}
+	var voters []string
+	for _, member := range members {
+		if member.ID != without.ID && !member.Learner {
+			voters = append(voters, member.Address)
+		}
+	}
+	if up := len(accepting(ctx, w.s.opts.Bind, voters)); up < len(voters)/2+1 {
+		return fmt.Errorf("without it the store would have %d of %d data instances, and %d are needed",
+			up, len(voters), len(voters)/2+1)
 	}
 	return nil
 }
@@ -419,28 +511,94 @@ func (w *worker) checkMembership(ctx context.Context, want desiredState) error {
 // memberName returns a member's name for messages; a member has none before its first start.
 func memberName(m engine.Member) string { return cmp.Or(m.Name, "a member that never started") }
 
-// silentOrphans returns the orphans at whose addresses no process has listened for orphanPatience.
-func (w *worker) silentOrphans(ctx context.Context, found []engine.Member) []engine.Member {
-	silentSince := map[uint64]time.Time{}
-	var due []engine.Member
-	for _, orphan := range found {
-		if accepts(ctx, w.s.opts.Bind, orphan.Address) {
-			continue
-		}
-		since, known := w.membershipCheck.silentSince[orphan.ID]
+// watchOrphans returns what the removal of each orphan waits for, or "" for one that is due: no process has listened
+// there for orphanPatience, or it has been an orphan for livePatience and every data instance of the topology has a
+// vote. The latter is not asked of a dead one: while it is a member, the store adds no other.
+func (w *worker) watchOrphans(ctx context.Context, want desiredState, members, found []engine.Member) []string {
+	patience := w.s.opts.OrphanPatience
+	now, seen := time.Now(), map[uint64]orphanSeen{}
+	waits := make([]string, len(found))
+	missing := withoutVote(otherData(want.store, wire.Node{}), members)
+	for i, orphan := range found {
+		this, known := w.membershipCheck.seen[orphan.ID]
 		if !known {
-			since = time.Now()
+			this.since = now
 		}
-		silentSince[orphan.ID] = since
-		if time.Since(since) >= w.s.opts.OrphanPatience {
-			due = append(due, orphan)
+		live := accepts(ctx, w.s.opts.Bind, orphan.Address)
+		switch {
+		case live:
+			this.silentSince = time.Time{}
+		case this.silentSince.IsZero():
+			this.silentSince = now
+		}
+		seen[orphan.ID] = this
+		switch {
+		case !live && now.Sub(this.silentSince) < patience:
+			waits[i] = fmt.Sprintf("no process listens at %s: it is removed when none has for %s", orphan.Address, patience)
+		case live && len(missing) > 0:
+			waits[i] = waitsToLeave(missing).Error()
+		case live && now.Sub(this.since) < min(livePatience, patience):
+			waits[i] = "waiting for its own manager to remove it"
+		}
+		if live && now.Sub(this.since) < removeMemberTimeout { // remove_instance waits for this
+			w.membershipCheck.notBefore = now.Add(jitter(membershipRetry))
 		}
 	}
-	w.membershipCheck.silentSince = silentSince
-	return due
+	w.membershipCheck.seen = seen
+	return waits
 }
 
-// orphans returns the members at addresses where the topology has no data instance.
+// reportOrphans returns the orphans as the manager shows them.
+func reportOrphans(found []engine.Member, waits []string) []wire.Orphan {
+	var out []wire.Orphan
+	for i, orphan := range found[:min(len(found), wire.MaxInstances)] {
+		o := wire.Orphan{ID: memberID(&orphan), Name: orphan.Name, Host: orphan.Address, Why: waits[i]}
+		if host, port, err := net.SplitHostPort(orphan.Address); err == nil {
+			o.Host = host
+			o.ClustronPort, _ = strconv.Atoi(port)
+		}
+		o.Name, o.Host = o.Name[:min(len(o.Name), wire.MaxText)], o.Host[:min(len(o.Host), wire.MaxText)]
+		o.Why = strings.ToValidUTF8(o.Why[:min(len(o.Why), wire.MaxWhy)], "")
+		out = append(out, o)
+	}
+	return out
+}
+
+// publishMembers publishes a comparison of the members with the topology that a change has made.
+func (w *worker) publishMembers(change string, orphans []wire.Orphan) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.members = wire.MemberCheck{Change: change, Orphans: orphans}
+}
+
+// MemberCheck returns the last comparison of a running store's members with the topology by this server's data
+// instances, that of the present topology if there is one. It returns nil if the server has no data instance of the
+// store.
+func (s *Supervisor) MemberCheck(store string) *wire.MemberCheck {
+	known := s.view.Load().Stores[store]
+	if known == nil {
+		return nil
+	}
+	var found *wire.MemberCheck
+	for _, w := range s.workersOf(store) {
+		want := desiredIn(s.view.Load(), w.place)
+		if !want.isKnown() || want.kind == desireLeave || want.node.Role != wire.Data {
+			continue
+		}
+		w.mu.Lock()
+		check, running := w.members, w.observed.status == wire.Running
+		w.mu.Unlock()
+		switch {
+		case !running && found == nil:
+			found = &wire.MemberCheck{}
+		case running && (found == nil || found.Change != known.LastCommitted()):
+			found = &check
+		}
+	}
+	return found
+}
+
+// orphans returns the members at addresses where the topology has no data instance, by id.
 func orphans(store *catalog.Store, members []engine.Member) []engine.Member {
 	known := map[string]bool{}
 	for _, n := range store.Nodes {
@@ -452,5 +610,6 @@ func orphans(store *catalog.Store, members []engine.Member) []engine.Member {
 			found = append(found, m)
 		}
 	}
+	slices.SortFunc(found, func(a, b engine.Member) int { return cmp.Compare(a.ID, b.ID) })
 	return found
 }

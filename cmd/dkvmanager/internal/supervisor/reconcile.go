@@ -327,6 +327,10 @@ func (w *worker) plan(ctx context.Context, want desiredState) (*engine.Spec, err
 	case w.joining(want):
 		return w.join(ctx, want, spec)
 	case want.local.Bootstrapped && w.hasData(want):
+		if w.wasRemoved(ctx, want) {
+			w.log.Warn("the store has removed the instance, which the topology has: it joins again")
+			return w.join(ctx, want, spec)
+		}
 		return spec, nil
 	case w.isDataLost(want):
 		return nil, w.dataLost(want)

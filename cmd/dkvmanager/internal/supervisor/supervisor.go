@@ -45,8 +45,9 @@ type Options struct {
 	// them which hosts are cut off.
 	NetFaultSocket *os.File
 	// Confirm returns nil if all managers of a store have this change as the last one and none in progress, else an
-	// error that says why that is not certain.
-	Confirm func(ctx context.Context, store, change string) error
+	// error that says why that is not certain. If member, the address of a cluster port, is not empty, none of them may
+	// have an instance there that is leaving the store.
+	Confirm func(ctx context.Context, store, change, member string) error
 	// Security has the keys of a secured manager, whose instances speak TLS on their ports; nil for another one.
 	Security *security.Member
 	// Hosts are further names and addresses by which applications reach this server, for the instances' certificates.

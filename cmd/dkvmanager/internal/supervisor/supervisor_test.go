@@ -67,6 +67,8 @@ type server struct {
 	unconfirmed atomic.Bool
 	// needed makes MayKill fail, as if the store had no majority without any instance.
 	needed atomic.Bool
+	// dropped means that the stores go on without this server's manager.
+	dropped atomic.Bool
 	// serving is the supervisor while the manager answers others; it is nil while the manager is down.
 	serving  atomic.Pointer[Supervisor]
 	identity string
@@ -156,9 +158,25 @@ func (s *server) mayKill(_ context.Context, _, instance string) error {
 	return nil
 }
 
-func (s *server) confirm(_ context.Context, _, _ string) error {
+// confirm does what the participant does. Of a member whose process is alive every manager has to answer that it has no
+// such instance leaving, but those that the store goes on without.
+func (s *server) confirm(_ context.Context, store, _, member string) error {
 	if s.unconfirmed.Load() {
 		return errors.New("another manager has an operation in progress")
+	}
+	for _, other := range s.cluster.all {
+		if member == "" || other.dropped.Load() {
+			continue
+		}
+		sup := other.serving.Load()
+		if sup == nil {
+			return fmt.Errorf("%s does not answer", other.host)
+		}
+		for _, n := range leaving(sup.view.Load().Stores[store]) {
+			if clusterAddress(n) == member {
+				return fmt.Errorf("%s takes it out", other.host)
+			}
+		}
 	}
 	return nil
 }

@@ -50,7 +50,8 @@ type worker struct {
 	// restartAt is the serial number of the order to restart that was given last; notOrdered while Restart checks
 	// whether it may give one. Until observed.served reaches it, the instance does not count as ready.
 	restartAt int
-	ask       *wire.MemberAsk // what other managers are asked for at this moment; nil if they are not
+	members   wire.MemberCheck // see Supervisor.MemberCheck
+	ask       *wire.MemberAsk  // what other managers are asked for at this moment; nil if they are not
 	// interrupt ends the waits of the current step.
 	interrupt context.CancelFunc
 }

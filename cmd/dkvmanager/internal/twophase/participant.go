@@ -5,7 +5,10 @@ import (
 	"context"
 	"fmt"
 	"maps"
+	"net"
 	"slices"
+	"strconv"
+	"strings"
 	"sync"
 	"time"
 
@@ -187,11 +190,17 @@ func (m *Participant) State(store string) (wire.StoreState, error) {
 	n := d.Name(store)
 	out := wire.StoreState{
 		Manager: m.self(), Store: store, Epoch: n.Epoch, Removed: n.Removed, Prepared: m.PreparedOf(d, store),
-		Fenced: n.Fenced, Replacing: n.Replacing,
+		Fenced: n.Fenced, Replacing: n.Replacing, Leaving: []string{},
 	}
 	out.Suspect, out.Doubt = m.Doubt(d, store)
 	if s := d.Stores[store]; s != nil {
 		out.Configuration = s.Configuration()
+		for _, local := range s.Local {
+			if n := local.Leaving; n != nil {
+				out.Leaving = append(out.Leaving, net.JoinHostPort(n.Host, strconv.Itoa(n.ClustronPort)))
+			}
+		}
+		slices.Sort(out.Leaving)
 	}
 	for i := range n.Decisions {
 		out.Decisions = append(out.Decisions, m.decisionStatus(&n.Decisions[i]))
@@ -233,11 +242,13 @@ func (m *Participant) decisionStatus(x *catalog.DecisionRecord) wire.OperationSt
 // Confirm returns nil if every manager of a store has the given operation as its last one and none in progress, else an
 // error that names a manager that does not. It is asked before an engine member is removed for good because the
 // topology lacks it: that must follow from a configuration that is committed on all managers, not from one that is
-// about to be superseded (I3).
+// about to be superseded (I3). Member is the address of that member's cluster port if its process is alive, else empty:
+// then every manager must also answer that it has no such instance leaving, which it would take out itself when its
+// successor has a vote.
 //
 // The answers come one after the other, yet a positive result describes one moment: every operation of the store needs
 // this manager's vote, so none was committed in between unless this manager has voted for it.
-func (m *Participant) Confirm(ctx context.Context, store, change string) error {
+func (m *Participant) Confirm(ctx context.Context, store, change, member string) error {
 	d := m.Catalog.Snapshot()
 	// A manager that does not have the store, or was declared lost, can't confirm which members it has.
 	s := d.Stores[store]
@@ -250,7 +261,7 @@ func (m *Participant) Confirm(ctx context.Context, store, change string) error {
 	for i, w := range s.Managers {
 		slots <- struct{}{}
 		all.Go(func() {
-			doubts[i] = m.confirmOne(ctx, w, store, change)
+			doubts[i] = m.confirmOne(ctx, w, store, change, member)
 			<-slots
 		})
 	}
@@ -269,7 +280,7 @@ const maxConfirmQueries = 32
 
 // confirmOne returns nil if a manager has the operation as the store's last one. No answer is an error: a silent
 // manager may have voted for another operation.
-func (m *Participant) confirmOne(ctx context.Context, w wire.Manager, store, change string) error {
+func (m *Participant) confirmOne(ctx context.Context, w wire.Manager, store, change, member string) error {
 	var there wire.StoreState
 	var err error
 	if w.Identity == m.self() {
@@ -280,10 +291,25 @@ func (m *Participant) confirmOne(ctx context.Context, w wire.Manager, store, cha
 	if err != nil {
 		return err
 	}
-	if why := m.mismatch(w, &there, change); why != "" {
+	why := m.mismatch(w, &there, change)
+	if why == "" && member != "" {
+		why = takesOut(&there, member)
+	}
+	if why != "" {
 		return fmt.Errorf("the manager on %s %s", w.URL, why)
 	}
 	return nil
+}
+
+// takesOut returns why a member of the running store is left to a manager, or an empty string.
+func takesOut(there *wire.StoreState, member string) string {
+	switch {
+	case there.Leaving == nil:
+		return "is of an older version, and does not say which instances are leaving it"
+	case slices.ContainsFunc(there.Leaving, func(address string) bool { return strings.EqualFold(address, member) }):
+		return "takes it out when its successor has a vote"
+	}
+	return ""
 }
 
 // mismatch returns why a manager's state does not confirm an operation as the store's last one, or an empty string.

@@ -57,7 +57,7 @@ func TestParticipant_ConfirmNeedsAllManagers(t *testing.T) {
 			f := newCluster(t)
 			c := f.createStore()
 			test.with(f)
-			err := f.all[0].Confirm(ctx, c.Store, c.ID)
+			err := f.all[0].Confirm(ctx, c.Store, c.ID, "")
 			switch {
 			case test.want == "" && err != nil:
 				t.Error(err)

@@ -162,7 +162,7 @@ func staggerStart(ctx context.Context, spec engine.Spec) {
 // members can say so before this one has applied its own removal.
 func stopCause(member *embed.Etcd, spec engine.Spec, removed bool, err error) error {
 	if removed || member.Server.IsIDRemoved(uint64(member.Server.MemberID())) {
-		return fmt.Errorf("%s has been removed from the store", spec.Instance)
+		return fmt.Errorf("%s "+engine.RemovedFromStore, spec.Instance)
 	}
 	return fmt.Errorf("%s can't go on: %w", spec.Instance, err)
 }
