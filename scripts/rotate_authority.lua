@@ -77,6 +77,8 @@ local function wait_for(what, missing)
   if not ok then error(left and what .. ": " .. left or problem, 0) end
 end
 
+newest(rows()) -- refuses at once what no waiting helps against
+
 wait_for("not all servers follow the authority", function()
   local all = rows()
   local authority, count = newest(all)
