@@ -10,8 +10,6 @@ import (
 	"os"
 	"strings"
 
-	"golang.org/x/term"
-
 	"dkvrun/cmd/dkvmanager/internal/pki"
 	"dkvrun/runtime/durable"
 	"dkvrun/runtime/identity"
@@ -19,7 +17,7 @@ import (
 
 // exportAuthority writes the authority with its key to a new file, encrypted with a passphrase.
 func (c *securityCommand) exportAuthority(ctx context.Context, stdout io.Writer) error {
-	passphrase, err := c.passphrase(true)
+	passphrase, err := c.passphrase(ctx, true)
 	if err != nil {
 		return err
 	}
@@ -53,7 +51,7 @@ func (c *securityCommand) importAuthority(ctx context.Context, stdout io.Writer)
 	if err != nil {
 		return err
 	}
-	passphrase, err := c.passphrase(false)
+	passphrase, err := c.passphrase(ctx, false)
 	if err != nil {
 		return err
 	}
@@ -75,7 +73,7 @@ func (c *securityCommand) importAuthority(ctx context.Context, stdout io.Writer)
 
 // passphrase reads the passphrase of an export from the file that the command line names, or else from the terminal,
 // which does not show it. A new one is read twice.
-func (c *securityCommand) passphrase(fresh bool) (string, error) {
+func (c *securityCommand) passphrase(ctx context.Context, fresh bool) (string, error) {
 	if c.passphraseFile != "" {
 		text, err := identity.ReadSecret(c.passphraseFile)
 		if err != nil {
@@ -89,26 +87,18 @@ func (c *securityCommand) passphrase(fresh bool) (string, error) {
 		return "", errors.New("there is no terminal to ask for the passphrase: give --passphrase-file FILE, which only you may read")
 	}
 	defer terminal.Close()
-	ask := func(prompt string) (string, error) {
-		fmt.Fprint(terminal, prompt)
-		text, err := term.ReadPassword(int(terminal.Fd()))
-		fmt.Fprintln(terminal)
-		if err != nil {
-			return "", fmt.Errorf("the passphrase can't be read: %w", err)
-		}
-		return string(text), nil
-	}
-	first, err := ask("Passphrase of the export: ")
+	first, err := askSecret(ctx, terminal, "Passphrase of the export: ")
 	if err == nil {
 		first, err = checkPassphrase(first, fresh)
 	}
 	if err != nil || !fresh {
 		return first, err
 	}
-	if again, err := ask("The same passphrase again: "); err != nil || again != first {
-		return "", errors.Join(err, errors.New("the two passphrases differ: nothing was exported"))
+	again, err := askSecret(ctx, terminal, "The same passphrase again: ")
+	if err == nil && again != first {
+		err = errors.New("the two passphrases differ: nothing was exported")
 	}
-	return first, nil
+	return first, err
 }
 
 // checkPassphrase refuses a passphrase that an export can't have.
@@ -120,10 +110,13 @@ func checkPassphrase(text string, fresh bool) (string, error) {
 }
 
 // reserve makes a new empty file that only its owner may read. So whether it can be written is known before its content
-// is made, and no file is overwritten.
+// is made, and no file is overwritten. An empty file that is there is one that a command has left which was killed.
 func reserve(path string) error {
 	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
 	if errors.Is(err, fs.ErrExist) {
+		if there, err := os.Lstat(path); err == nil && there.Mode() == 0o600 && there.Size() == 0 {
+			return nil
+		}
 		return fmt.Errorf("%s exists: name a new file, or move it away", path)
 	}
 	if err != nil {

@@ -237,6 +237,37 @@ func TestExport_AsksForThePassphrase(t *testing.T) {
 	}
 }
 
+// Ctrl-C ends a command that asks for a passphrase, and leaves nothing that is in the way of the next one. Nor is the
+// empty file of a command in the way that was killed.
+func TestExport_InterruptedWhileItAsks(t *testing.T) {
+	t.Parallel()
+	c := newSecured(t)
+	c.must("init", "--cluster", "prod", "--data-dir", c.dir(1), "--no-serve")
+	sealed := filepath.Join(c.root, "authority.age")
+	for _, lines := range []string{ctrlC, passphrase + "\n" + ctrlC} {
+		said, status := c.atTerminal(lines, "pki", "export", "--data-dir", c.dir(1), "--out", sealed)
+		if status != exitError || !strings.Contains(said, "interrupted, and nothing was changed") {
+			t.Errorf("after Ctrl-C: %d, %q", status, said)
+		}
+		if _, err := os.Stat(sealed); !os.IsNotExist(err) {
+			t.Errorf("after Ctrl-C: a file is left: %v", err)
+		}
+	}
+	if err := os.WriteFile(sealed, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if said, status := c.atTerminal(passphrase+"\n"+passphrase+"\n", "pki", "export", "--data-dir", c.dir(1), "--out", sealed); status != exitOK {
+		t.Errorf("after a killed export: %d, %q", status, said)
+	}
+	if said, status := c.atTerminal(ctrlC, "pki", "import", "--data-dir", c.dir(1), sealed); status != exitError ||
+		!strings.Contains(said, "interrupted, and nothing was changed") {
+		t.Errorf("import after Ctrl-C: %d, %q", status, said)
+	}
+}
+
+// ctrlC is the character with which a terminal interrupts the process.
+const ctrlC = "\x03"
+
 // atTerminal runs a command at a new terminal, types the lines, each when the command asks, and returns what the
 // terminal shows and the status.
 func (c *securedCluster) atTerminal(lines string, args ...string) (shown string, status int) {
@@ -283,11 +314,17 @@ func (c *securedCluster) atTerminal(lines string, args ...string) (shown string,
 			flags, err := unix.IoctlGetTermios(int(master.Fd()), unix.TCGETS)
 			return err == nil && flags.Lflag&unix.ECHO == 0 && strings.Count(out.String(), ": ") > asked
 		})
-		if _, err := master.WriteString(strings.TrimSuffix(line, "\n") + "\n"); err != nil {
+		if line = strings.TrimSuffix(line, "\n"); line != ctrlC {
+			line += "\n"
+		}
+		if _, err := master.WriteString(line); err != nil {
 			c.t.Fatal(err)
 		}
 	}
 	_ = cmd.Wait()
+	if flags, err := unix.IoctlGetTermios(int(master.Fd()), unix.TCGETS); err != nil || flags.Lflag&unix.ECHO == 0 {
+		c.t.Errorf("%v: the terminal does not show what is typed any more (%v)", args, err)
+	}
 	<-read
 	return out.String(), cmd.ProcessState.ExitCode()
 }

@@ -51,10 +51,13 @@ type joinOptions struct {
 
 // runJoin makes this manager a member of a cluster, and serves.
 func runJoin(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.Writer) int {
-	o, err := parseJoin(args, stdin)
+	o, err := parseJoin(ctx, args, stdin)
 	if errors.Is(err, flag.ErrHelp) {
 		fmt.Fprint(stdout, usage)
 		return exitOK
+	}
+	if errors.Is(err, errInterrupted) {
+		return fail(stderr, exitError, fmt.Errorf("join: %w", err))
 	}
 	if err != nil {
 		return fail(stderr, exitUsage, fmt.Errorf("join: %w (see dkvmanager --help)", err))
@@ -72,7 +75,7 @@ func runJoin(ctx context.Context, args []string, stdin io.Reader, stdout, stderr
 	return exitOK
 }
 
-func parseJoin(args []string, stdin io.Reader) (*joinOptions, error) {
+func parseJoin(ctx context.Context, args []string, stdin io.Reader) (*joinOptions, error) {
 	set := newFlagSet("dkvmanager join")
 	o := &joinOptions{}
 	set.BoolVar(&o.again, "again", false, "")
@@ -100,11 +103,16 @@ func parseJoin(args []string, stdin io.Reader) (*joinOptions, error) {
 		return nil, fmt.Errorf("want join ADDRESS TOKEN, got %d arguments: dkvmanager init and dkvmanager token print the line", len(names))
 	}
 	if text == "-" {
-		line, err := bufio.NewReader(io.LimitReader(stdin, 4<<10)).ReadString('\n')
+		line, err := input(ctx, func() (string, error) { return bufio.NewReader(io.LimitReader(stdin, 4<<10)).ReadString('\n') })
+		if errors.Is(err, errInterrupted) {
+			return nil, err
+		}
 		if err != nil && err != io.EOF {
 			return nil, fmt.Errorf("the token can't be read from standard input: %w", err)
 		}
-		text = strings.TrimSpace(line)
+		if text = strings.TrimSpace(line); text == "" {
+			return nil, errors.New("standard input is empty: - reads the token from its first line")
+		}
 	}
 	if o.token, err = access.ParseJoinToken(text); err != nil {
 		return nil, err

@@ -190,13 +190,14 @@ func TestJoin_CommandLine(t *testing.T) {
 		{[]string{"10.0.0.11", text, "x"}, "", "got 3 arguments"},
 		{[]string{"10.0.0.11", text[:40] + "a" + text[41:]}, "", "the token has a typo"},
 		{[]string{"10.0.0.11", text[:40]}, "", "the token has 40 characters instead of 101: copy it again as a whole"},
-		{[]string{"10.0.0.11", "-"}, "", "this is no token of the kind that is needed here"},
+		{[]string{"10.0.0.11", "-"}, "", "standard input is empty"},
+		{[]string{"10.0.0.11", "-"}, "x\n", "this is no token of the kind that is needed here"},
 		{[]string{"10.0.0.11/x", text}, "", "is not the address of a manager"},
 	} {
 		if c.want == "the token has a typo" && text[40] == 'a' {
 			continue
 		}
-		o, err := parseJoin(append(c.args, data...), strings.NewReader(c.stdin))
+		o, err := parseJoin(t.Context(), append(c.args, data...), strings.NewReader(c.stdin))
 		if c.want == "" {
 			if err != nil || o.token.Text() != text || !strings.HasSuffix(o.address, ":7801") {
 				t.Errorf("join %s: %v, %+v", c.args, err, o)
@@ -206,5 +207,24 @@ func TestJoin_CommandLine(t *testing.T) {
 		} else if strings.Contains(err.Error(), text[10:40]) {
 			t.Errorf("join %s: the error shows the token: %v", c.args, err)
 		}
+	}
+}
+
+// silent is an input that gives nothing. Its first read calls begun.
+type silent struct{ begun func() }
+
+func (s silent) Read([]byte) (int, error) {
+	s.begun()
+	select {}
+}
+
+// A signal ends join while it waits for the token on standard input.
+func TestJoin_InterruptedWhileItReads(t *testing.T) {
+	t.Parallel()
+	ctx, interrupt := context.WithCancel(t.Context())
+	var stderr strings.Builder
+	status := runJoin(ctx, []string{"10.0.0.11", "-", "--data-dir", filepath.Join(t.TempDir(), "data")}, silent{interrupt}, io.Discard, &stderr)
+	if want := "dkvmanager: join: interrupted, and nothing was changed\n"; status != exitError || stderr.String() != want {
+		t.Errorf("status %d, %q, want %d, %q", status, stderr.String(), exitError, want)
 	}
 }
