@@ -111,23 +111,23 @@ func TestExport_OneServerHoldsTheKey(t *testing.T) {
 		return strings.Contains(c.must("pki", "status", "--data-dir", c.dir(2)), c.name(3)+"  ")
 	})
 	c.must("pki", "import", "--data-dir", c.dir(2), sealed, "--passphrase-file", secret)
-	refused := func(n int, want string) {
+	refused := func(n int, want, shown string) {
 		t.Helper()
-		eventually(t, fmt.Sprintf("server %d knows of the holder: %s", n, want), func() bool {
-			return strings.Contains(c.must("pki", "status", "--data-dir", c.dir(n)), want)
+		eventually(t, fmt.Sprintf("server %d knows of the holder: %s", n, shown), func() bool {
+			return strings.Contains(c.must("pki", "status", "--data-dir", c.dir(n)), shown)
 		})
 		if _, errors, status := c.command("token", "--data-dir", c.dir(n)); status != exitError || !strings.Contains(errors, want) {
 			t.Errorf("server %d makes a token: %d, %s, want %q", n, status, errors, want)
 		}
 	}
 	const where = "run the command on the server of manager "
-	refused(1, where+c.name(2)+", https://127.23.40.12:7801; the copy "+filepath.Join(c.dir(1), "pki", "authority.pem")+" signs nothing")
-	refused(3, where+c.name(2)+", https://127.23.40.12:7801")
+	refused(1, where+c.name(2)+", https://127.23.40.12:7801; the copy "+filepath.Join(c.dir(1), "pki", "authority.pem")+" signs nothing", "the server of https://127.23.40.12:7801")
+	refused(3, where+c.name(2)+", https://127.23.40.12:7801", "the server of https://127.23.40.12:7801")
 	c.must("token", "--data-dir", c.dir(2))
 	// Back, and with the file missing.
 	c.must("pki", "import", "--data-dir", c.dir(1), sealed, "--passphrase-file", secret)
 	c.must("token", "--data-dir", c.dir(1))
-	refused(2, where+c.name(1)+", https://127.23.40.11:7801")
+	refused(2, where+c.name(1)+", https://127.23.40.11:7801", "the server of https://127.23.40.11:7801")
 	first.end(syscall.SIGTERM)
 	key := filepath.Join(c.dir(1), "pki", "authority.pem")
 	if err := os.Remove(key); err != nil {
@@ -137,7 +137,7 @@ func TestExport_OneServerHoldsTheKey(t *testing.T) {
 	eventually(t, "the log says which file is missing", func() bool {
 		return strings.Contains(first.log.String(), key+" is missing: restore the file from a backup, or bring the key back")
 	})
-	refused(1, key+" is missing")
+	refused(1, key+" is missing", key+" is missing")
 	if got := c.must("pki", "status", "--data-dir", c.dir(1)); !strings.Contains(got, key+" is missing") {
 		t.Errorf("the status: %s", got)
 	}

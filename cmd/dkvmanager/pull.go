@@ -269,8 +269,15 @@ func refusalOf(status int, text []byte) error {
 	if json.Unmarshal(text, &refusal) != nil || refusal.Message == "" {
 		return fmt.Errorf("it answers %d", status)
 	}
-	return fmt.Errorf("it answers %d: %s", status, oneLine(refusal.Message))
+	err := fmt.Errorf("it answers %d: %s", status, oneLine(refusal.Message))
+	if refusal.Code == wire.CodeNotAuthenticated {
+		return &notAcceptedError{err}
+	}
+	return err
 }
+
+// notAcceptedError is the error of a request that another manager refuses because of this one's certificate.
+type notAcceptedError struct{ error }
 
 // What note tells about.
 const (
@@ -301,9 +308,14 @@ func (p *puller) note(ctx context.Context, what string, of wire.Manager, err err
 	switch {
 	case now == before, text != "" && !now.logged, text == "" && !before.logged:
 	case text == "":
+		p.member.Refused(of.Identity, "")
 		p.log.Info("solved: "+what, "manager", of.URL)
 	default:
 		p.log.Warn(what, "manager", of.URL, "why", text)
+		var refusal *notAcceptedError
+		if errors.As(err, &refusal) && p.member.Refused(of.Identity, text) {
+			p.log.Error("excluded from the cluster", "why", p.member.Refusals())
+		}
 		var refused *identity.Error
 		if errors.As(err, &refused) && refused.Problem == identity.UnknownAuthority {
 			p.log.Error("if the cluster's authority was replaced while this server was away, it has to join again: " +

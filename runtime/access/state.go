@@ -533,7 +533,8 @@ func (s *State) mayUse(t TokenState, known bool, key Hash, manager string, now t
 		return fmt.Errorf("the token was made for %s, not for %s", t.Manager, manager)
 	}
 	if _, member := s.Members[manager]; member && t.Manager == "" {
-		return fmt.Errorf("%s is a member, and only a token that is made for it lets its server join again", manager)
+		return fmt.Errorf("%s is a member, and only a token that is made for it lets its server join again: dkvmanager token --again %s "+
+			"makes one, on the server with the authority's key", manager, manager)
 	}
 	if !now.Before(t.Expires) {
 		return fmt.Errorf("the token expired at %s: make a new one", t.Expires.Format(time.RFC3339))

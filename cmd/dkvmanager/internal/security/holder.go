@@ -168,10 +168,8 @@ func (m *Member) mayTakeOver() bool {
 // holder describes the manager whose server holds the authority, with its URL if that is known.
 func (m *Member) holder() string {
 	name := m.State().Holder
-	for _, other := range m.Managers() {
-		if other.Identity == name {
-			return fmt.Sprintf("manager %s, %s", name, other.URL)
-		}
+	if url := m.urlOf(name); url != "" {
+		return fmt.Sprintf("manager %s, %s", name, url)
 	}
 	if _, is := m.State().Members[name]; !is {
 		return fmt.Sprintf("manager %s, which is no longer a member", name)

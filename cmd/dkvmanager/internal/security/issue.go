@@ -29,7 +29,7 @@ func (m *Member) Token(count int, lifetime time.Duration, manager string) (acces
 		id := identity.Identity{Kind: identity.Manager, Cluster: m.self.Cluster, Name: manager}
 		if _, is := m.State().Members[manager]; !is {
 			return access.JoinToken{}, fmt.Errorf("there is no manager %.80q in cluster %s: its members are %s", manager, m.self.Cluster,
-				strings.Join(slices.Sorted(maps.Keys(m.State().Members)), ", "))
+				listed(slices.Sorted(maps.Keys(m.State().Members))))
 		}
 		e.Subject = id.String()
 	}
@@ -192,9 +192,20 @@ func (m *Member) Revoke(name string) (identity.Identity, error) {
 	}
 	state := m.State()
 	if !state.HasAccess(id) {
-		return id, fmt.Errorf("there is no %s: there is %s", id.Describe(), strings.Join(state.Names(), ", "))
+		return id, fmt.Errorf("there is no %s: there is %s", id.Describe(), listed(state.Names()))
 	}
 	return id, m.sign(access.Entry{Kind: access.Revoke, Subject: id.String()})
+}
+
+// maxListed is the number of names that an error lists.
+const maxListed = 8
+
+// listed returns the first names for an error, and says how many others there are.
+func listed(names []string) string {
+	if more := len(names) - maxListed; more > 1 {
+		return fmt.Sprintf("%s and %d more, which dkvmanager pki status lists", strings.Join(names[:maxListed], ", "), more)
+	}
+	return strings.Join(names, ", ")
 }
 
 // WriteInstance writes to the folder of an instance of this server what it needs to speak TLS: a certificate, if it has

@@ -36,6 +36,9 @@ func (e *TokenError) Unwrap() error { return e.Err }
 // the token is on disk before Join returns the certificate. A refusal is a *TokenError.
 func (m *Member) Join(r wire.Join) (wire.Joined, error) {
 	authority, err := m.holding()
+	if err != nil && m.State().Holder != m.self.Name {
+		err = fmt.Errorf("%w, but on that of %s: give join its address", ErrNoAuthority, m.holder())
+	}
 	if err != nil {
 		return wire.Joined{}, err
 	}

@@ -22,8 +22,9 @@ type LostKeysError struct{ dataDir, cluster string }
 
 func (e *LostKeysError) Error() string {
 	return fmt.Sprintf("the manager of %s was secured, as a member of cluster %.80q, and its folder %s is missing: restore the folder "+
-		"from a backup, or let the server join again with dkvmanager join; delete %s to have a manager that is not secured",
-		e.dataDir, e.cluster, folderName, filepath.Join(e.dataDir, markerFile))
+		"from a backup, or let the server join again: dkvmanager token --again IDENTITY, as in the file %s, on the server with the "+
+		"authority's key, then dkvmanager join ADDRESS TOKEN here; delete %s to have a manager that is not secured",
+		e.dataDir, e.cluster, folderName, filepath.Join(e.dataDir, "identity"), filepath.Join(e.dataDir, markerFile))
 }
 
 // UnfinishedError is the error of a manager that an interrupted command was about to secure. It must not serve

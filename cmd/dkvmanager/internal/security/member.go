@@ -21,6 +21,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -62,6 +63,7 @@ type Member struct {
 	heard    atomic.Int64  // when another member last told its access log, in seconds; 0 if none has
 	strange  chan struct{} // see Strangers
 	rounds   rounds        // see Await
+	refusals refusals
 }
 
 // keyring is what the manager signs with and trusts, beside its own certificate.
@@ -189,9 +191,6 @@ func keyHashes(roots []*x509.Certificate) []access.Hash {
 // Rotation returns the rotation of the authority of the manager's cluster, whether one is in progress or not.
 func (m *Member) Rotation() Rotation { return Rotation{m} }
 
-// RootsPath returns the path of the certificates that the manager of a data folder trusts.
-func RootsPath(dataDir string) string { return filepath.Join(dataDir, folderName, pki.RootsFile) }
-
 // Close closes the access log.
 func (m *Member) Close() error { return m.log.Close() }
 
@@ -253,14 +252,15 @@ func (m *Member) Now() time.Time { return m.now() }
 
 // Excluded returns why the cluster doesn't accept this manager any more, or "".
 func (m *Member) Excluded() string {
-	const again = ": dkvmanager join --again lets it join again, with a token that dkvmanager token --again makes"
+	again := ": dkvmanager join --again lets it join again, with a token that dkvmanager token makes on the server with the authority's key"
 	state := m.State()
 	member, is := state.Members[m.self.Name]
 	switch serial := m.ring().issuer.Chain[0].SerialNumber; {
 	case state.IsRevoked(serial):
 		return "the issuer of this server is revoked" + again
 	case is && member.Issuer != access.Serial(serial):
-		return "another server has taken this one's place in the cluster" + again
+		return "another server has taken this one's place in the cluster" +
+			strings.Replace(again, "dkvmanager token ", "dkvmanager token --again "+m.self.Name+" ", 1)
 	case !is:
 		return m.self.Describe() + " is not a member: the file identity in the data folder is not the one with which this server joined: " +
 			"restore it; dkvmanager pki status lists the members with their addresses"

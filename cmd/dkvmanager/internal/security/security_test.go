@@ -10,6 +10,7 @@ import (
 	"strings"
 	"testing"
 	"time"
+	"unicode/utf8"
 
 	"dkvrun/cmd/dkvmanager/internal/instancekeys"
 	"dkvrun/cmd/dkvmanager/internal/pki"
@@ -434,7 +435,7 @@ func TestMember_WhereTheAuthorityIs(t *testing.T) {
 	dir := t.TempDir()
 	must(0, join(dir, "m-2", first, must(first.Token(1, time.Hour, "")), false))
 	second := open(t, dir, "m-2", c)
-	refused := func(m *Member, want string) {
+	refused := func(m *Member, want, shown string) {
 		t.Helper()
 		_, err := m.Token(1, time.Hour, "")
 		if !errors.Is(err, ErrNoAuthority) || !strings.Contains(err.Error(), want) {
@@ -446,11 +447,11 @@ func TestMember_WhereTheAuthorityIs(t *testing.T) {
 		if _, err := m.Revoke("ann"); !errors.Is(err, ErrNoAuthority) {
 			t.Errorf("%s revokes: %v", m.self.Name, err)
 		}
-		if !strings.Contains(m.Status(), want) {
-			t.Errorf("the status of %s lacks %q:\n%s", m.self.Name, want, m.Status())
+		if !strings.Contains(m.Status(), shown) {
+			t.Errorf("the status of %s lacks %q:\n%s", m.self.Name, shown, m.Status())
 		}
 	}
-	refused(second, "run the command on the server of manager m-1, https://10.0.0.11:7801")
+	refused(second, "run the command on the server of manager m-1, https://10.0.0.11:7801", "\nits key      is on the server of https://10.0.0.11:7801\n")
 	if got := second.Warnings(); len(got) > 0 {
 		t.Errorf("a server that joined warns: %q", got)
 	}
@@ -459,14 +460,14 @@ func TestMember_WhereTheAuthorityIs(t *testing.T) {
 	must(0, second.Close())
 	must(0, os.WriteFile(filepath.Join(dir, folderName, string(pki.AuthorityFile)), text, 0o600))
 	second = open(t, dir, "m-2", c)
-	refused(second, "authority.pem signs nothing")
+	refused(second, "authority.pem signs nothing", "authority.pem signs nothing")
 	if got := second.Warnings(); len(got) != 1 {
 		t.Errorf("with a copy of the key it warns: %q", got)
 	}
 	must(0, first.Close())
 	must(0, os.Remove(first.keys.Path(pki.AuthorityFile)))
 	first = open(t, filepath.Dir(first.path), "m-1", c)
-	refused(first, "authority.pem is missing: restore the file from a backup")
+	refused(first, "authority.pem is missing: restore the file from a backup", "authority.pem is missing:\n")
 	if got := first.Warnings(); len(got) != 1 || !strings.Contains(got[0], "authority.pem is missing") {
 		t.Errorf("without the key it warns: %q", got)
 	}
@@ -672,5 +673,21 @@ func TestMember_BurntTokens(t *testing.T) {
 	must(first.Burn(other.Token))
 	if !first.burnt.has(sent.Token) || !first.burnt.has(late.Token) {
 		t.Error("a burnt token is forgotten while branches differ")
+	}
+}
+
+// A terminal of 80 columns shows the status whole, on any server.
+func TestMember_StatusFitsATerminal(t *testing.T) {
+	c := newClock()
+	first := create(t, c)
+	must(0, first.SetURL("https://10.100.100.111:17801"))
+	dir, name := t.TempDir(), "01a22de8-5fa2-77c5-8b5b-8f29f3f9a5d9"
+	must(0, join(dir, name, first, must(first.Token(1, time.Hour, "")), false))
+	for _, m := range []*Member{first, open(t, dir, name, c)} {
+		for line := range strings.Lines(m.Status()) {
+			if n := utf8.RuneCountInString(strings.TrimSuffix(line, "\n")); n > 80 {
+				t.Errorf("%d columns: %s", n, line)
+			}
+		}
 	}
 }

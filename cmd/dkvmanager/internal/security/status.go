@@ -2,6 +2,7 @@ package security
 
 import (
 	"bytes"
+	"cmp"
 	"fmt"
 	"maps"
 	"slices"
@@ -53,7 +54,7 @@ func (m *Member) Info() *wire.Security {
 			out.AuthorityEnds = c.NotAfter
 		}
 	}
-	if why := m.Excluded(); why != "" {
+	if why := cmp.Or(m.Excluded(), m.Refusals()); why != "" {
 		out.Warnings = append(out.Warnings, why)
 	}
 	if since := m.StaleSince(); !since.IsZero() {
@@ -101,10 +102,6 @@ func (m *Member) Status() string {
 	w := tabwriter.NewWriter(&out, 0, 0, 2, ' ', 0)
 	row := func(cells ...string) { fmt.Fprintln(w, strings.Join(cells, "\t")) }
 	leaf := m.bundle.Load().Chain[0]
-	authority := "its key is on this server"
-	if _, err := m.holding(); err != nil {
-		authority = err.Error()
-	}
 	row("cluster", m.self.Cluster)
 	row("manager", m.self.Name)
 	switch {
@@ -120,12 +117,17 @@ func (m *Member) Status() string {
 	names := state.Authorities()
 	for i, h := range names {
 		what := m.Rotation().describe(h)
-		if i == len(names)-1 {
-			what += ", " + authority
-		} else {
+		_, err := m.holding()
+		switch {
+		case i < len(names)-1:
 			what += ", is being replaced"
+		case err == nil:
+			what += ", its key is on this server"
 		}
 		row("authority", what)
+		if i == len(names)-1 && err != nil {
+			m.whereKey(row)
+		}
 	}
 	row("access log", fmt.Sprintf("%d lines, the last of %s", state.Number, stamp(state.Time)))
 	if since := m.StaleSince(); !since.IsZero() {
@@ -141,6 +143,8 @@ func (m *Member) Status() string {
 	}
 	if why := m.Excluded(); why != "" {
 		row("excluded", why)
+	} else if why := m.Refusals(); why != "" {
+		row("refused", why)
 	}
 	if m.external != nil {
 		for _, what := range m.external.Warnings() {
@@ -156,6 +160,36 @@ func (m *Member) Status() string {
 	table(&out, "BEARER TOKEN OF\tROLE\tENDS", m.bearerRows(state, now))
 	table(&out, "JOIN TOKEN\tLEFT\tENDS", tokenRows(state, now))
 	return out.String()
+}
+
+// whereKey says where the authority's key is, if it isn't on this server, in rows that a terminal shows whole.
+func (m *Member) whereKey(row func(cells ...string)) {
+	holder := m.State().Holder
+	switch {
+	case holder == m.self.Name:
+		row("its key", m.keys.Path(pki.AuthorityFile)+" is missing:")
+		row("", "restore the file from a backup,")
+		row("", "or bring the key back with dkvmanager pki import")
+		return
+	case m.urlOf(holder) != "":
+		row("its key", "is on the server of "+m.urlOf(holder))
+	default:
+		row("its key", "is on the server of "+holder)
+	}
+	if m.ring().authority != nil {
+		row("", "the copy "+m.keys.Path(pki.AuthorityFile)+" signs nothing: delete it,")
+		row("", "or bring the key here with dkvmanager pki import")
+	}
+}
+
+// urlOf returns the URL at which another manager was reached last, or "".
+func (m *Member) urlOf(name string) string {
+	for _, other := range m.Managers() {
+		if other.Identity == name {
+			return other.URL
+		}
+	}
+	return ""
 }
 
 // table writes a table with a header, if it has rows.
@@ -179,7 +213,7 @@ func (m *Member) memberRows(s *access.State) []string {
 	}
 	var out []string
 	for _, name := range slices.Sorted(maps.Keys(s.Members)) {
-		out = append(out, name+"\t"+stamp(s.Members[name].Since)+"\t"+urls[name])
+		out = append(out, name+"\t"+s.Members[name].Since.UTC().Format(time.DateOnly)+"\t"+urls[name])
 	}
 	return out
 }
