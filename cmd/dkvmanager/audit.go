@@ -67,6 +67,7 @@ type auditCommand struct {
 	action  string
 	since   time.Time
 	last    int
+	none    bool // audit show has found no line
 }
 
 func parseAudit(args []string) (*auditCommand, error) {
@@ -121,7 +122,7 @@ func runAudit(ctx context.Context, args []string, stdout, stderr io.Writer) int 
 		return exitOK
 	}
 	if err != nil {
-		return fail(stderr, exitUsage, fmt.Errorf("%w (see dkvmanager --help)", err))
+		return fail(stderr, exitUsage, fmt.Errorf("audit: %w (see dkvmanager --help)", err))
 	}
 	run := c.show
 	if c.verify {
@@ -133,7 +134,18 @@ func runAudit(ctx context.Context, args []string, stdout, stderr io.Writer) int 
 		}
 		return fail(stderr, exitError, err)
 	}
+	if c.none {
+		fmt.Fprintf(stderr, "dkvmanager: audit show: the audit log of %s has no line that fits\n", c.dataDir)
+	}
 	return exitOK
+}
+
+// counted returns a number with the word for what is counted.
+func counted[N int | int64](n N, one string) string {
+	if n == 1 {
+		return "1 " + one
+	}
+	return fmt.Sprintf("%d %ss", n, one)
 }
 
 // show prints the lines that the filters take, as they are in the log.
@@ -151,6 +163,7 @@ func (c *auditCommand) show(_ context.Context, stdout io.Writer) error {
 	if err != nil {
 		return err
 	}
+	c.none = len(kept) == 0
 	for _, line := range kept {
 		if _, err := fmt.Fprintln(stdout, oneLine(line)); err != nil {
 			return err
@@ -178,7 +191,7 @@ func (c *auditCommand) check(ctx context.Context, stdout io.Writer) error {
 	if err != nil {
 		return err
 	}
-	fmt.Fprintf(stdout, "%d lines in %d files, from %d to %d; the last one has the hash\n%s\n", report.Lines, report.Files,
+	fmt.Fprintf(stdout, "%s in %s, from %d to %d; the last one has the hash\n%s\n", counted(report.Lines, "line"), counted(report.Files, "file"),
 		report.First, report.Last.Number, report.Last.Hash)
 	for _, note := range report.Notes {
 		fmt.Fprintln(stdout, "note: "+note)
@@ -199,7 +212,7 @@ func (c *auditCommand) check(ctx context.Context, stdout io.Writer) error {
 		fmt.Fprintln(stdout, "problem: "+oneLine(p))
 	}
 	if len(problems) > 0 {
-		return fmt.Errorf("the audit log of %s is not as it was written: %d problems", c.dataDir, len(problems))
+		return fmt.Errorf("the audit log of %s is not as it was written: %s", c.dataDir, counted(len(problems), "problem"))
 	}
 	_, err = fmt.Fprintln(stdout, "ok")
 	return err

@@ -72,13 +72,13 @@ func TestAudit_VerifyAndShow(t *testing.T) {
 			}
 		}
 	}
-	verify(exitOK, "4 lines in 1 files, from 1 to 4", "remembers line 4, which agrees", "\nok\n")
+	verify(exitOK, "4 lines in 1 file, from 1 to 4", "remembers line 4, which agrees", "\nok\n")
 	show := func(args ...string) []string {
 		t.Helper()
 		return strings.Split(strings.TrimSpace(c.must(append([]string{"audit", "show", "--data-dir", c.dir(1)}, args...)...)), "\n")
 	}
 	all := show()
-	if len(all) != 4 || !strings.Contains(all[0], `"action":"Join"`) ||
+	if len(all) != 4 || !strings.Contains(all[0], `"action":"Join","subject":"dkv://manager.prod/`) ||
 		!strings.Contains(all[1], `"from":"command","action":"credential"`) || !strings.Contains(all[1], `"subject":"ci"`) ||
 		!strings.Contains(all[2], `"reason":"ticket 12: größer"`) || !strings.Contains(all[3], `"action":"CreateStore","store":"CartStore"`) {
 		t.Errorf("audit show: %s", strings.Join(all, "\n"))
@@ -97,6 +97,10 @@ func TestAudit_VerifyAndShow(t *testing.T) {
 			t.Errorf("audit show %s: %q, want %q", test.args, got, test.want)
 		}
 	}
+	if _, said, status := c.command("audit", "show", "--data-dir", c.dir(1), "--action", "CreatStore"); status != exitOK ||
+		!strings.HasSuffix(said, "has no line that fits\n") {
+		t.Errorf("audit show of an action that is misspelt: %d, %q", status, said)
+	}
 
 	// Its end is removed while nobody runs that could notice.
 	d.end(syscall.SIGTERM)
@@ -110,7 +114,7 @@ func TestAudit_VerifyAndShow(t *testing.T) {
 	}
 	changed := strings.Replace(all[1], `"subject":"ci"`, `"subject":"xy"`, 1)
 	rewrite(all[0], changed, all[2], all[3])
-	verify(exitError, "line 3 does not follow line 2: one of them was changed", "is not as it was written: 1 problems")
+	verify(exitError, "line 3 does not follow line 2: one of them was changed", "is not as it was written: 1 problem")
 	rewrite(all[:3]...)
 	verify(exitOK, "does not say what it remembers")
 	other = c.start(second, 2)

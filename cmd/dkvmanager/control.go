@@ -136,6 +136,8 @@ func control(ctx context.Context, dataDir string, r controlRequest) (string, err
 	switch secured, err := security.IsSecured(dataDir); {
 	case err != nil:
 		return "", err
+	case !secured && missing(dataDir):
+		return "", fmt.Errorf("there is no folder %s: --data-dir names the folder that the manager of this server was started with", dataDir)
 	case !secured:
 		return "", fmt.Errorf("the manager of %s is not secured: dkvmanager init makes a cluster, dkvmanager join makes the manager a member", dataDir)
 	}
@@ -144,7 +146,11 @@ func control(ctx context.Context, dataDir string, r controlRequest) (string, err
 	conn, err := engine.DialSocket(ctx, dataDir, controlSocket)
 	if err == nil {
 		defer conn.Close()
-		return callControl(ctx, conn, r)
+		text, err := callControl(ctx, conn, r)
+		if errors.Is(err, os.ErrDeadlineExceeded) {
+			err = noAnswer(ctx, dataDir, r.Command)
+		}
+		return text, err
 	}
 	if !errors.Is(err, fs.ErrNotExist) && !errors.Is(err, syscall.ECONNREFUSED) {
 		return "", err
@@ -172,6 +178,25 @@ func control(ctx context.Context, dataDir string, r controlRequest) (string, err
 
 // endRotationCommand is pki rotate --end.
 const endRotationCommand = "end rotation"
+
+// missing reports whether nothing has a path.
+func missing(path string) bool {
+	_, err := os.Stat(path)
+	return errors.Is(err, fs.ErrNotExist)
+}
+
+// noAnswer says that the serving manager of a data folder has given no answer, and what to do.
+func noAnswer(ctx context.Context, dataDir, command string) error {
+	what := "interrupted: the manager of " + dataDir + " gave no answer before"
+	if errors.Is(ctx.Err(), context.DeadlineExceeded) {
+		what = fmt.Sprintf("the manager of %s runs, and gave no answer for %s: it may be stopped or hang, see its log; "+
+			"without it the command works on the folder itself", dataDir, controlTimeout)
+	}
+	if mutates(command) {
+		what += "; it may carry out the command later: dkvmanager pki status shows what was made"
+	}
+	return errors.New(what)
+}
 
 // endpointsCommand asks for the client ports of a store, for the line that a new credential of an application prints.
 const endpointsCommand = "endpoints"

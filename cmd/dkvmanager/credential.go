@@ -12,7 +12,6 @@ import (
 	"time"
 
 	"dkvrun/cmd/dkvmanager/internal/pki"
-	"dkvrun/cmd/dkvmanager/internal/security"
 	"dkvrun/runtime/durable"
 	"dkvrun/runtime/identity"
 )
@@ -113,6 +112,9 @@ func (c *securityCommand) check(name string, arguments []string) error {
 		}
 		if c.Name == "" {
 			return errors.New("--name NAME is missing: name the user or job, for example ci")
+		}
+		if c.Role == "" {
+			return errors.New("--role ROLE is missing: viewer, operator or admin")
 		}
 		if err := identity.CheckRole(identity.User, c.Role); err != nil {
 			return fmt.Errorf("--role: %w", err)
@@ -247,14 +249,20 @@ func (c *securityCommand) showUse(ctx context.Context, stdout io.Writer) error {
 		return fmt.Errorf("%s is written; the client ports of store %s are not known: %w", c.out, c.Store, err)
 	}
 	if ports == "" {
-		_, err = fmt.Fprintf(stdout, "store %s is not in the catalog of this manager: connect_store(%q).endpoints lists its client ports\n",
-			c.Store, c.Store)
+		_, err = fmt.Fprintf(stdout, "store %s is not in the catalog of this manager: if another manager keeps it,\n"+
+			"connect_store(%q).endpoints lists its client ports; the credential is for this name alone\n", c.Store, c.Store)
 		return err
 	}
-	roots := security.RootsPath(c.dataDir)
-	_, err = fmt.Fprintf(stdout, "endpoints of store %s: %s\netcdctl --endpoints=%s --cert=%s --key=%s --cacert=%s get KEY\n",
-		c.Store, ports, ports, quoted(c.out), quoted(c.out), quoted(roots))
+	roots := strings.TrimSuffix(c.out, ".pem") + "-ca.pem"
+	_, err = fmt.Fprintf(stdout, "endpoints of store %s: %s\n%s\netcdctl --endpoints=%s --cert=%s --key=%s --cacert=%s get KEY\n",
+		c.Store, ports, rootsLine(c.out, roots), ports, quoted(c.out), quoted(c.out), quoted(roots))
 	return err
+}
+
+// rootsLine returns the line of a shell that copies the certificates of the authority from the file of a credential, where
+// they follow the key: programs such as etcdctl take no other file for --cacert than one with certificates alone.
+func rootsLine(credential, roots string) string {
+	return "sed '1,/END PRIVATE KEY/d' " + quoted(credential) + " > " + quoted(roots)
 }
 
 // quoted returns a path as a word of a shell's line.

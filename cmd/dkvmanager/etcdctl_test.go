@@ -120,7 +120,7 @@ func TestEtcdctl_Refusals(t *testing.T) {
 		{[]string{"OrdersStore/orders-1", "--", "x"}, exitUsage, "--data-dir DIR is missing"},
 		{[]string{"--data-dir", dir, "OrdersStore/orders-1"}, exitUsage, "the arguments of etcdctl are missing after --"},
 		{[]string{"--data-dir", dir, "OrdersStore/orders-1", "--"}, exitUsage, "the arguments of etcdctl are missing after --"},
-		{[]string{"--endpoints", "x", "OrdersStore/orders-1", "--", "x"}, exitUsage, "flag provided but not defined: -endpoints"},
+		{[]string{"--endpoints", "x", "OrdersStore/orders-1", "--", "x"}, exitUsage, "unknown flag --endpoints"},
 		{[]string{"--data-dir", dir, "OrdersStore/orders-1", "--", "x"}, exitError, "there is no instance OrdersStore/orders-1 in " + dir + ": there is none at all"},
 	} {
 		status, out, err := etcdctl(t, c.args...)

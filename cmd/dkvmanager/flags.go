@@ -11,6 +11,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -66,7 +67,7 @@ func parseMixed(set *flag.FlagSet, args []string) ([]string, error) {
 func parseSettings(set *flag.FlagSet, args []string) (names []string, from origins, err error) {
 	for rest := args; ; {
 		if err := set.Parse(rest); err != nil {
-			return nil, nil, err
+			return nil, nil, flagError(set, err)
 		}
 		if set.NArg() == 0 {
 			break
@@ -75,6 +76,39 @@ func parseSettings(set *flag.FlagSet, args []string) (names []string, from origi
 	}
 	from, err = applySettings(set)
 	return names, from, err
+}
+
+// flagError words an error of the package flag as other errors are: with two dashes, and with what a value has to be.
+func flagError(set *flag.FlagSet, err error) error {
+	text := err.Error()
+	if name, is := strings.CutPrefix(text, "flag provided but not defined: -"); is {
+		return fmt.Errorf("unknown flag --%s", name)
+	}
+	if name, is := strings.CutPrefix(text, "flag needs an argument: -"); is {
+		return fmt.Errorf("--%s needs a value", name)
+	}
+	rest, is := strings.CutPrefix(text, "invalid value ")
+	value, rest, found := strings.Cut(rest, " for flag -")
+	name, why, cut := strings.Cut(rest, ": ")
+	if !is || !found || !cut {
+		return err
+	}
+	if f := set.Lookup(name); f != nil {
+		switch getter, _ := f.Value.(flag.Getter); {
+		case getter == nil:
+		case isType[time.Duration](getter):
+			why = "want a duration with a unit, for example 30m or 24h"
+		case isType[int](getter):
+			why = "want a whole number"
+		}
+	}
+	return fmt.Errorf("--%s: got %s: %s", name, value, why)
+}
+
+// isType reports whether the value of a flag has a type.
+func isType[T any](value flag.Getter) bool {
+	_, is := value.Get().(T)
+	return is
 }
 
 // parseFlags parses the command line. It returns flag.ErrHelp if the command line asks for help.

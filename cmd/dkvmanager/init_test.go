@@ -303,10 +303,14 @@ func TestSecured_JoinAgain(t *testing.T) {
 	if got := c.must("pki", "status", "--data-dir", c.dir(1)); strings.Contains(got, name) {
 		t.Errorf("it is still a member: %s", got)
 	}
-	eventually(t, "it logs why it gets no lines", func() bool {
+	eventually(t, "it logs why it gets no lines, and what to do", func() bool {
 		return strings.Contains(second.log.String(), "it answers 401: the request needs a valid certificate") &&
-			strings.Contains(second.log.String(), "is revoked")
+			strings.Contains(second.log.String(), "is revoked") && strings.Contains(second.log.String(), "if it was revoked, stop it")
 	})
+	if got := c.must("pki", "status", "--data-dir", c.dir(2)); !strings.Contains(got, "\nrefused  ") ||
+		!strings.Contains(got, "dkvmanager join ADDRESS TOKEN --again here") {
+		t.Errorf("its status does not say that others refuse it: %s", got)
+	}
 	second.end(syscall.SIGTERM)
 	serve := []string{"--listen", "127.23.35.12:7801", "--data-dir", c.dir(2)}
 	if _, errors, _ := c.command(append(c.line[1:], serve...)...); !strings.Contains(errors, "join --again gives it a new certificate") {
@@ -385,7 +389,7 @@ func TestSecured_Commands(t *testing.T) {
 	dir, plain, free := c.dir(1), c.dir(8), c.dir(9)
 	c.must("init", "--cluster", "prod", "--listen", "127.23.36.11:7801", "--data-dir", dir, "--no-serve")
 	taken := filepath.Join(c.root, "taken.pem")
-	if err := os.WriteFile(taken, nil, 0o600); err != nil {
+	if err := os.WriteFile(taken, []byte("x"), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	plainManager := startDaemon(t, "127.23.36.18", plain)
@@ -401,14 +405,19 @@ func TestSecured_Commands(t *testing.T) {
 		{[]string{"init", "--data-dir", dir, "--cluster", "prod"}, 1, "is secured already, as a member of cluster prod"},
 		{[]string{"init", "--data-dir", free, "--cluster", "prod"}, 1, "may be the credential of another cluster"},
 		{[]string{"init", "--data-dir", free, "--cluster", "x", "--credential-out", "/proc/x/y"}, 1, "give --credential-out FILE"},
-		{[]string{"token", "--data-dir", free}, 1, "is not secured: dkvmanager init makes a cluster"},
+		{[]string{"token", "--data-dir", filepath.Join(c.root, "none")}, 1, "/none: --data-dir names the folder that the manager"},
+		{[]string{"token", "--data-dir", dir, "--ttl", "30"}, 2, `--ttl: got "30": want a duration with a unit, for example 30m or 24h`},
+		{[]string{"token", "--data-dir", dir, "--count", "ten"}, 2, `--count: got "ten": want a whole number`},
+		{[]string{"token", "--data-dir", dir, "--agian", "m-9"}, 2, "token: unknown flag --agian"},
+		{[]string{"token", "--data-dir", dir, "--ttl"}, 2, "token: --ttl needs a value"},
+		{[]string{"init", "--data-dir", free, "--tls", "perfer"}, 2, `--tls: got "perfer": want prefer or require`},
 		{[]string{"token"}, 2, "--data-dir DIR is missing"},
 		{[]string{"token", "--data-dir", dir, "--ttl", "1s"}, 2, "--ttl 1s: want 1m to 87600h (3650 days)"},
 		{[]string{"token", "--data-dir", dir, "--ttl", "90000h"}, 2, "--ttl 90000h: want 1m"},
 		{[]string{"token", "--data-dir", dir, "--count", "10001"}, 2, "want 1 to 10000"},
 		{[]string{"token", "--data-dir", dir, "--again", "m-9"}, 1, `there is no manager "m-9" in cluster prod`},
 		{[]string{"credential", "--data-dir", dir, "--role", "viewer"}, 2, "--name NAME is missing"},
-		{[]string{"credential", "--data-dir", dir, "--name", "ci"}, 2, `--role: "" is not a role of a user`},
+		{[]string{"credential", "--data-dir", dir, "--name", "ci"}, 2, "--role ROLE is missing: viewer, operator or admin"},
 		{[]string{"credential", "--data-dir", dir, "--app", "web"}, 2, "--store NAME is missing"},
 		{[]string{"credential", "--data-dir", dir, "--store", "S"}, 2, "--app NAME is missing"},
 		{[]string{"credential", "--data-dir", dir, "--app", "web", "--store", "S", "--role", "admin"}, 2, "leave --name, --role"},

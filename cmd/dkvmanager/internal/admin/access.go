@@ -111,6 +111,7 @@ func (s *membership) join(req *request) (any, error) {
 	case err != nil:
 		return nil, err
 	}
+	req.subject = identity.Identity{Kind: identity.Manager, Cluster: answer.Cluster, Name: r.Identity}.String()
 	s.log.Info("a server joined", "client", req.client, "manager", r.Identity, "url", r.URL)
 	return answer, nil
 }
