@@ -245,7 +245,8 @@ func TestSecured_ThreeLines(t *testing.T) {
 	}
 }
 
-// checkUse runs the line for etcdctl that was printed with the credential of application web, once instances know it.
+// checkUse runs the lines for the shell that were printed with the credential of application web, once instances know
+// it.
 func (s *securedRun) checkUse(app, printed string, admin func(code string) string) {
 	s.t.Helper()
 	if app == "other" {
@@ -259,6 +260,10 @@ func (s *securedRun) checkUse(app, printed string, admin func(code string) strin
 		s.t.Errorf("the endpoints of store S: %s", printed)
 	}
 	admin(`connect_store("S"):put("printed", "v")`)
+	roots, line, _ := strings.Cut(line, "\n")
+	if said, err := exec.Command("sh", "-c", roots).CombinedOutput(); err != nil {
+		s.t.Errorf("%s: %v, %s", roots, err, said)
+	}
 	words := strings.Fields(strings.Replace(line, "get KEY", "get printed", 1))
 	for end := time.Now().Add(10 * time.Second); ; time.Sleep(50 * time.Millisecond) {
 		said, _ := exec.Command(program(words[0]), words[1:]...).CombinedOutput()

@@ -191,7 +191,8 @@ func (c *auditCommand) check(ctx context.Context, stdout io.Writer) error {
 	if err != nil {
 		return err
 	}
-	fmt.Fprintf(stdout, "%s in %s, from %d to %d; the last one has the hash\n%s\n", counted(report.Lines, "line"), counted(report.Files, "file"),
+	fmt.Fprintf(stdout, "%s in %s, from %d to %d; the last one has the hash\n%s\n",
+		counted(report.Lines, "line"), counted(report.Files, "file"),
 		report.First, report.Last.Number, report.Last.Hash)
 	for _, note := range report.Notes {
 		fmt.Fprintln(stdout, "note: "+note)

@@ -259,8 +259,9 @@ func (c *securityCommand) showUse(ctx context.Context, stdout io.Writer) error {
 	return err
 }
 
-// rootsLine returns the line of a shell that copies the certificates of the authority from the file of a credential, where
-// they follow the key: programs such as etcdctl take no other file for --cacert than one with certificates alone.
+// rootsLine returns the line of a shell that copies the certificates of the authority from the file of a credential,
+// where they follow the key: programs such as etcdctl take no other file for --cacert than one with certificates
+// alone.
 func rootsLine(credential, roots string) string {
 	return "sed '1,/END PRIVATE KEY/d' " + quoted(credential) + " > " + quoted(roots)
 }

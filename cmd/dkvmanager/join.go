@@ -103,7 +103,9 @@ func parseJoin(ctx context.Context, args []string, stdin io.Reader) (*joinOption
 		return nil, fmt.Errorf("want join ADDRESS TOKEN, got %d arguments: dkvmanager init and dkvmanager token print the line", len(names))
 	}
 	if text == "-" {
-		line, err := input(ctx, func() (string, error) { return bufio.NewReader(io.LimitReader(stdin, 4<<10)).ReadString('\n') })
+		line, err := input(ctx, func() (string, error) {
+			return bufio.NewReader(io.LimitReader(stdin, 4<<10)).ReadString('\n')
+		})
 		if errors.Is(err, errInterrupted) {
 			return nil, err
 		}

@@ -12,8 +12,8 @@ import (
 // errInterrupted is the error of a command that a signal ends while it waits for input.
 var errInterrupted = errors.New("interrupted, and nothing was changed")
 
-// input returns what read returns, or errInterrupted when ctx is done before: a terminal or a pipe may never answer. The
-// read then goes on, and what it gets is dropped.
+// input returns what read returns, or errInterrupted when ctx is done before: a terminal or a pipe may never answer.
+// The read then goes on, and what it gets is dropped.
 func input[T any](ctx context.Context, read func() (T, error)) (T, error) {
 	type answer struct {
 		value T

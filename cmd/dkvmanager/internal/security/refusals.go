@@ -7,15 +7,15 @@ import (
 	"sync"
 )
 
-// refusals has why other managers refuse this one's certificate. A manager that is revoked learns it from them alone: they
-// don't let it read the line of the access log.
+// refusals has why other managers refuse this one's certificate. A manager that is revoked learns it from them alone:
+// they don't let it read the line of the access log.
 type refusals struct {
 	mu sync.Mutex
 	by map[string]string // the reason, by the identity of the manager that gives it
 }
 
-// Refused notes that another manager refuses this one's certificate, and why, or that it accepts it, with an empty reason.
-// It reports whether it is the first that refuses it.
+// Refused notes that another manager refuses this one's certificate, and why, or that it accepts it, with an empty
+// reason. It reports whether it is the first that refuses it.
 func (m *Member) Refused(by, why string) (first bool) {
 	r := &m.refusals
 	r.mu.Lock()
