@@ -230,8 +230,8 @@ func TestJoin_ReturningFounder(t *testing.T) {
 	c.holds("Orders", "orders-1", "orders-2", "orders-3")
 }
 
-// A voter that someone has removed from the running store over a socket, while the topology has it, joins anew. Its former
-// data is kept.
+// A voter that someone has removed from the running store over a socket, while the topology has it, joins anew. Its
+// former data is kept.
 func TestJoin_AfterRemovalBehindTheTopology(t *testing.T) {
 	t.Parallel()
 	c := newStore(t, 3, 3)

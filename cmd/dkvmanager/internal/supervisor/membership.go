@@ -39,8 +39,8 @@ const (
 //   - spec.json says Join before the instance is added to the store, and until it votes;
 //   - a member with a name has started once; if its data is gone it is removed and added again,
 //     because a voter that forgot its votes could undo acknowledged writes;
-//   - data of an instance that is no member is left over from an earlier attempt, or of one that voted, and that someone
-//     has removed from the store behind the topology's back: that is kept beside the new data.
+//   - data of an instance that is no member is left over from an earlier attempt, or of one that voted, and that
+//     someone has removed from the store behind the topology's back: that is kept beside the new data.
 func (w *worker) join(ctx context.Context, want desiredState, spec *engine.Spec) (*engine.Spec, error) {
 	spec.Start = engine.Join
 	if !w.joining(want) {
@@ -92,8 +92,8 @@ func (w *worker) join(ctx context.Context, want desiredState, spec *engine.Spec)
 	return spec, nil
 }
 
-// wasRemoved reports whether the process ended because the store has removed the instance, and the store confirms it. If
-// the store can't be read, the instance is started as it is.
+// wasRemoved reports whether the process ended because the store has removed the instance, and the store confirms it.
+// If the store can't be read, the instance is started as it is.
 func (w *worker) wasRemoved(ctx context.Context, want desiredState) bool {
 	var died *deathError
 	if !errors.As(w.failure, &died) || !strings.HasSuffix(died.reason, engine.RemovedFromStore) {
@@ -425,8 +425,8 @@ func (w *worker) removeOrphans(ctx context.Context, want desiredState) error {
 	return w.membershipCheck.found
 }
 
-// checkMembership reads the members, publishes which of them are orphans, and removes at most one of those that are due.
-// The error names an orphan that is still a member although no process listens there.
+// checkMembership reads the members, publishes which of them are orphans, and removes at most one of those that are
+// due. The error names an orphan that is still a member although no process listens there.
 func (w *worker) checkMembership(ctx context.Context, want desiredState) error {
 	ctx, cancel := context.WithTimeout(ctx, membershipTimeout)
 	defer cancel()

@@ -97,8 +97,8 @@ func TestOrphan_LearnerThatNeverStarted(t *testing.T) {
 	c.waitMembers("orders-1")
 }
 
-// An instance whose manager may still let it leave is left alone. The other managers twice remove a dead member that they
-// noticed later. When they go on without its manager they remove the living one as well, and its process ends.
+// An instance whose manager may still let it leave is left alone. The other managers twice remove a dead member that
+// they noticed later. When they go on without its manager they remove the living one as well, and its process ends.
 func TestOrphan_AliveIsRemovedWithoutItsManager(t *testing.T) {
 	t.Parallel()
 	c := newStore(t, 5, 5)
