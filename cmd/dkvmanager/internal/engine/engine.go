@@ -74,8 +74,8 @@ type Secure struct {
 	Plain func() bool
 }
 
-// RemovedFromStore ends the reason of an instance's end if the other data instances have removed it from their store: the
-// engine never takes its data again.
+// RemovedFromStore ends the reason of an instance's end if the other data instances have removed it from their store:
+// the engine never takes its data again.
 const RemovedFromStore = "has been removed from the store"
 
 // Names of the files in an instance's folder.
