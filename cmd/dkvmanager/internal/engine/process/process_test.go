@@ -24,7 +24,7 @@ func TestProcess_StateAndMetrics(t *testing.T) {
 	}
 	state.StartedAt = time.Time{}
 	want := engine.State{PID: in.cmd.Process.Pid, Store: "s", Instance: "t-1", Operation: "op", Role: wire.Data,
-		Ready: true, Leader: true, Bootstrapped: true}
+		Ready: true, Leader: true, Bootstrapped: true, Build: wire.Build()}
 	if state != want {
 		t.Errorf("state %+v, want %+v", state, want)
 	}
