@@ -297,7 +297,7 @@ func (s *switched) checkBurnt() {
 	if said, err := s.command("home", "dkvmanager", args...).CombinedOutput(); err != nil {
 		s.t.Fatalf("%v: %s", err, said)
 	}
-	use := []string{"--token-file", file, "-e", "get_store()"}
+	use := []string{"-v", "--token-file", file, "-e", "get_store()"} // a row for each manager
 	s.eventually("the token is known", func() (bool, string) { said, ok := s.run("stranger", "https://", use...); return ok, said })
 	b, err := credentials.Load(file)
 	if err != nil {

@@ -2,6 +2,7 @@ package tests
 
 import (
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
@@ -124,9 +125,32 @@ func (r *localRun) manager(t *testing.T) int {
 	return 0
 }
 
+// instancesReady returns an error until the logs of three instances of the run's cluster say that they are ready, which
+// is after their start was answered.
+func (r *localRun) instancesReady() error {
+	ready := 0
+	err := filepath.WalkDir(r.tmp, func(path string, _ fs.DirEntry, err error) error {
+		if err != nil || filepath.Base(path) != "log" {
+			return err
+		}
+		text, err := os.ReadFile(path)
+		if strings.Contains(string(text), "\tINFO\tready") {
+			ready++
+		}
+		return err
+	})
+	if err == nil && ready < 3 {
+		err = fmt.Errorf("%d instances are ready", ready)
+	}
+	return err
+}
+
 func TestSuite_DyingManagerEndsTest(t *testing.T) {
 	t.Parallel()
 	r := startSuite(t, `sleep(600)`)
+	if err := poll(30*time.Second, func() error { return r.instancesReady() }); err != nil {
+		t.Fatal(err)
+	}
 	if err := syscall.Kill(r.manager(t), syscall.SIGKILL); err != nil {
 		t.Fatal(err)
 	}
