@@ -193,7 +193,7 @@ type leaver struct {
 	member bool
 }
 
-// leaverOf returns what is to be waited for if the instance name is removed, or was removed before.
+// leaverOf returns the instance whose end remove_instance waits for: the named one, removed now or before.
 func leaverOf(v *cluster.View, c *runtime.Call, name string) leaver {
 	member := v.EverStarted() && !c.Bool("lose_data")
 	if in, known := v.Find(name); known {

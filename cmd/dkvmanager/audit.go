@@ -140,7 +140,7 @@ func runAudit(ctx context.Context, args []string, stdout, stderr io.Writer) int 
 	return exitOK
 }
 
-// counted returns a number with the word for what is counted.
+// counted returns a number followed by its noun, in the singular or the plural.
 func counted[N int | int64](n N, one string) string {
 	if n == 1 {
 		return "1 " + one
